@@ -1,0 +1,1 @@
+"""Frozen nouns without I/O: document, resource, slice, change, plan. Comparable with plain data."""
