@@ -1,0 +1,1 @@
+"""The command ``gitops``: one command a file; parse, one flow, one report."""

@@ -1,0 +1,1 @@
+"""Models of every kind, strategy, collector, trigger and action; the table of names; JSON Schema output."""

@@ -1,0 +1,1 @@
+"""Templates of untrusted authors, compiled once, rendered per environment within bounds."""

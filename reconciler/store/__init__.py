@@ -1,0 +1,1 @@
+"""Reader and writer protocols, and the SQL store behind them."""
