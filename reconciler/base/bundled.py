@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @cache
 def bundled(name: str) -> Path:
-    """The folder of that name (``schemas`` or ``migrations``). Raises ``FileNotFoundError`` for a broken installation."""
+    """The folder of that name (``schemas`` or ``migrations``). ``FileNotFoundError``: a broken installation."""
     for folder in (_PACKAGE / "_bundled" / name, _PACKAGE.parent / name):
         if folder.is_dir():
             return folder

@@ -1,4 +1,4 @@
-"""Durations as people write them (``500ms``, ``8s``, ``5m``, ``1h``, ``7d``) and as the code counts them: milliseconds."""
+"""Durations as people write them (``500ms``, ``8s``, ``5m``, ``1h``, ``7d``) and as code counts them (ms)."""
 
 from __future__ import annotations
 

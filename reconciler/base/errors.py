@@ -96,7 +96,8 @@ class StoreTooNew(StoreError):
 
     def __init__(self, where: str, found: int, known: int) -> None:
         super().__init__(
-            f"the store {where} was written by a newer release (its tables are at version {found}, this one knows {known})",
+            f"the store {where} was written by a newer release "
+            f"(its tables are at version {found}, this one knows {known})",
             hint="use that release or a later one",
         )
         self.found, self.known = found, known

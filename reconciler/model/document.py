@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 
 class Document(NamedTuple):
-    """``data`` is plain JSON data (YAML 1.2 core schema). ``index`` counts the documents of the file from 0."""
+    """``data`` is plain JSON data (YAML 1.2 core schema). ``nth`` counts the documents of the file from 0."""
 
     path: str
     blob: str
-    index: int
+    nth: int
     line: int
     data: dict[str, Any]

@@ -49,7 +49,7 @@ class Resource(NamedTuple):
     key: Key
     source: str
     path: str
-    index: int
+    nth: int
     line: int
     body: bytes
     digest: str

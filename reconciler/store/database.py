@@ -1,0 +1,159 @@
+"""A connection to SQLite: transactions, upgrades of the tables, and its errors in one sentence each.
+
+Every write transaction opens with ``BEGIN IMMEDIATE``: a deferred one that turns into a writer fails at once under
+contention, whatever the busy timeout. ``synchronous=FULL`` makes an acknowledged apply survive a power cut.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from reconciler.base.errors import StoreError, StoreTooNew
+from reconciler.store.schema import DIALECTS, KNOWN, steps
+
+MEMORY = ":memory:"
+_BUSY_SECONDS = 10.0
+_CACHE_KIB = 65_536
+
+
+class Database:
+    """One connection. Not shared between threads."""
+
+    def __init__(self, path: str, *, readonly: bool = False) -> None:
+        self.path = path
+        self.readonly = readonly
+        self.now = DIALECTS["sqlite"]["NOW"]
+        """SQL for epoch seconds by the database's clock."""
+        with translated(path):
+            if path != MEMORY and not readonly:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            uri = path == MEMORY or f"{Path(path).absolute().as_uri()}?mode={'ro' if readonly else 'rwc'}"
+            self._db = sqlite3.connect(
+                MEMORY if uri is True else str(uri), uri=uri is not True, isolation_level=None, timeout=_BUSY_SECONDS
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        self._db.execute("pragma foreign_keys=on")
+        self._db.execute(f"pragma cache_size=-{_CACHE_KIB}")
+        if not self.readonly:
+            self._db.execute("pragma journal_mode=wal")
+            self._db.execute("pragma synchronous=full")
+        found = self.version()
+        if found > KNOWN:
+            raise StoreTooNew(self.path, found, KNOWN)
+        if found < KNOWN and not self.readonly:
+            self._upgrade()
+        elif found < KNOWN:
+            raise StoreError(
+                f"the tables of {self.path} are at version {found}, this release needs {KNOWN}, "
+                "and the file is read-only",
+                hint="let an account that may write to it run any gitops command once",
+            )
+
+    def version(self) -> int:
+        """The version of the tables; 0 for an empty file. A file of another program is refused."""
+        if self._db.execute("select 1 from sqlite_master where name = 'schema_version'").fetchone() is None:
+            other = self._db.execute("select name from sqlite_master limit 1").fetchone()
+            if other is not None:
+                raise StoreError(
+                    f"{self.path} is an SQLite file of another program (it has a table {other[0]!r})",
+                    hint="name another file with --store",
+                )
+            return 0
+        return int(self._db.execute("select coalesce(max(n), 0) from schema_version").fetchone()[0])
+
+    def _upgrade(self) -> None:
+        with self.transaction():
+            self.run("create table if not exists schema_version (n integer not null)")
+            # Somebody else may have upgraded while we waited for the lock.
+            for number, statements in enumerate(steps("sqlite")[self.version() :], self.version() + 1):
+                for statement in statements:
+                    self.run(statement)
+                self.run("insert into schema_version values (?)", (number,))
+
+    def run(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        """Execute one statement."""
+        return self._db.execute(sql, values)
+
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Execute one statement for each row."""
+        self._db.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; waits for another writer."""
+        with translated(self.path):
+            self._db.execute("begin immediate")
+            try:
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                self._undo()
+                raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Reads inside see one state. Nests."""
+        if self._db.in_transaction:
+            yield
+            return
+        with translated(self.path):
+            self._db.execute("begin")
+            try:
+                yield
+            finally:
+                self._undo()
+
+    def _undo(self) -> None:
+        # A full disk or a damaged file may have rolled back already.
+        if self._db.in_transaction:
+            self._db.execute("rollback")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn the driver's errors into one sentence with a way out; the old generation is intact in each case."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explain(where, error) from error
+    except OSError as error:
+        raise StoreError(
+            f"the store {where} can't be opened: {error.strerror or error}", hint="check the path and its permissions"
+        ) from error
+
+
+def _explain(where: str, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    intact = "what was applied before is intact"
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError(f"the disk of {where} is full; {intact}", hint="free some space and apply again")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(
+            f"the store {where} is locked by another process for more than {_BUSY_SECONDS:.0f} seconds; {intact}",
+            hint="wait for it, or look who holds it open",
+        )
+    if code == sqlite3.SQLITE_READONLY:
+        return StoreError(f"the store {where} is read-only; {intact}", hint="check the permissions of file and folder")
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StoreError(f"the store {where} can't be opened", hint="check the path and its permissions")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreError(
+            f"{where} is damaged or no SQLite file ({error})", hint="restore it from a backup, or name another store"
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreError(f"reading or writing {where} failed ({error}); {intact}", hint="check the disk")
+    return StoreError(f"the store {where} failed: {error}; {intact}")

@@ -1,0 +1,110 @@
+"""The tables, as a list of forward steps in one SQL text for both dialects.
+
+Rows of ``resource`` and ``slice`` live from generation ``since`` up to, not including, ``until`` (null: now). That one
+idea gives history, ``show``, comparison and rollback without a second copy; what is current has partial indexes.
+What operators and workers change at run time gets tables of its own, so that it is never drift.
+"""
+
+from __future__ import annotations
+
+import re
+
+DIALECTS: dict[str, dict[str, str]] = {
+    "sqlite": {
+        "NOW": "((julianday('now') - 2440587.5) * 86400.0)",
+        "REAL": "real",
+        "IDENT": "integer primary key",
+        "ROWLESS": "without rowid",
+    },
+    "postgresql": {
+        "NOW": "extract(epoch from clock_timestamp())::float8",
+        "REAL": "double precision",
+        "IDENT": "bigint generated always as identity primary key",
+        "ROWLESS": "",
+    },
+}
+
+_TABLES = """
+create table generation (
+  n bigint primary key, parent bigint unique, at {REAL} not null, actor text not null, host text not null,
+  kind text not null, source text not null, "commit" text not null, tree text not null, duration_ms {REAL} not null,
+  counts text not null, seal text not null, note text not null, next_uid bigint not null);
+create table source (
+  name text primary key, "commit" text not null, tree text not null, inputs text not null, held text not null,
+  totals text not null, at {REAL} not null) {ROWLESS};
+create table source_grant (
+  source text not null, what text not null, pattern text not null, at {REAL} not null, actor text not null,
+  primary key (source, what, pattern)) {ROWLESS};
+create table blob (
+  source text not null, path text not null, sha text not null, documents bigint not null, passed_over bigint not null,
+  warnings text not null, primary key (source, path)) {ROWLESS};
+create table resource (
+  uid bigint not null, since bigint not null, until bigint, kind text not null, name text not null,
+  source text not null, path text not null, idx bigint not null, line bigint not null, status text not null,
+  protected bigint not null, digest text not null, body text not null, extra text not null,
+  primary key (uid, since)) {ROWLESS};
+create unique index resource_now on resource (kind, name) where until is null;
+create index resource_file on resource (source, path) where until is null;
+create index resource_since on resource (since);
+create index resource_until on resource (until) where until is not null;
+create table edge (
+  to_kind text not null, to_name text not null, from_uid bigint not null, seq bigint not null, path text not null,
+  line bigint not null, lenient bigint not null, primary key (to_kind, to_name, from_uid, seq)) {ROWLESS};
+create index edge_from on edge (from_uid);
+create table slice (
+  system bigint not null, "check" bigint not null, environment bigint not null, since bigint not null, until bigint,
+  digest text not null, body text not null, primary key (system, "check", environment, since)) {ROWLESS};
+create index slice_now on slice (system, "check", environment, digest) where until is null;
+create index slice_until on slice (until) where until is not null;
+create table setting (key text primary key, value text not null, at {REAL} not null) {ROWLESS}
+"""
+
+# A write outside an apply is journalled with what was there before, so that drift can be shown and undone. An apply
+# announces itself with a row in `applying`, which lives only inside its transaction.
+_JOURNAL_TABLES = """
+create table applying (n bigint primary key);
+create table outside (
+  id {IDENT}, at {REAL} not null, source text not null, tab text not null, op text not null, uid bigint not null,
+  "check" bigint not null, environment bigint not null, digest text not null, body text not null)
+"""
+
+_RESOURCE_ROW = "{ROW}.source, 'resource', '{OP}', {ROW}.uid, 0, 0, {ROW}.digest, {ROW}.body"
+_SLICE_ROW = (
+    "coalesce((select source from resource where uid = {ROW}.system limit 1), ''), 'slice', '{OP}', {ROW}.system, "
+    '{ROW}."check", {ROW}.environment, {ROW}.digest, {ROW}.body'
+)
+
+
+def _sqlite_triggers() -> list[str]:
+    made = []
+    for table, columns in (("resource", _RESOURCE_ROW), ("slice", _SLICE_ROW)):
+        for op, row in (("insert", "new"), ("update", "old"), ("delete", "old")):
+            values = columns.replace("{ROW}", row).replace("{OP}", op)
+            made.append(
+                f"create trigger {table}_{op}_outside after {op} on {table} when not exists (select 1 from applying) "
+                'begin insert into outside (at, source, tab, op, uid, "check", environment, digest, body) '
+                f"select {{NOW}}, {values}; end"
+            )
+    return made
+
+
+def _split(text: str) -> list[str]:
+    return [s.strip() for s in text.split(";\n") if s.strip()]
+
+
+def _steps(dialect: str) -> list[list[str]]:
+    journal = _split(_JOURNAL_TABLES)
+    if dialect == "sqlite":
+        journal += _sqlite_triggers()
+    return [_split(_TABLES), journal]
+
+
+KNOWN = len(_steps("sqlite"))
+"""The version of the tables that this release writes."""
+
+
+def steps(dialect: str) -> list[list[str]]:
+    """The statements of each step, tokens filled in; step ``i`` brings the tables from version ``i`` to ``i + 1``."""
+    tokens = DIALECTS[dialect]
+    fill = re.compile("{(" + "|".join(tokens) + ")}")
+    return [[fill.sub(lambda m: tokens[m[1]], s) for s in statements] for statements in _steps(dialect)]
