@@ -1,0 +1,259 @@
+"""Any document of ours brought to the head version, in memory: the document's own step first, then its inner configs.
+
+A document at head passes through untouched; it costs a few dictionary look-ups, because a repository has ten thousand
+of them. Old ones are first held against the frozen schema of the version they declare, so that a fault is told in the
+words of the file that has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from reconciler.base.diagnostics import Fault, Path
+from reconciler.kinds.table import API_VERSION, COLLECTORS, KINDS, STRATEGIES, V1_KINDS, V1_UNSUPPORTED
+from reconciler.versioning.chain import Chain, Migration, MigrationError, run
+from reconciler.versioning.inner import Inner, behind
+from reconciler.versioning.loading import load_chains
+
+HEAD = 2
+V1_API_VERSION = "checkstack.io/v1alpha1"
+_OURS = re.compile(r"(?:gitops|checkstack\.io)/")
+_NUMBERED = re.compile(r"gitops/v([0-9]{1,5})\Z")
+_NEAR = (API_VERSION, V1_API_VERSION)
+
+Locate = Callable[[Path], Path]
+
+
+class Upgraded(NamedTuple):
+    """A document at head, or the reasons why it isn't.
+
+    ``kind`` is the version 2 kind; None with only warnings means that the document is left out. ``data`` is None
+    wherever there is an error. ``declared`` is the version the document was written in (0 when unknown). ``steps``
+    tells what was done, one sentence a step. Paths of faults are those of the original document. ``foreign``: another
+    tool's document.
+    """
+
+    kind: str | None
+    data: dict[str, Any] | None
+    declared: int
+    steps: tuple[str, ...]
+    faults: list[Fault]
+    foreign: bool
+
+
+def upgrade(data: Any) -> Upgraded:
+    """Bring one document to head. Never raises for what YAML can hold; every fault comes back as a value."""
+    api = data.get("apiVersion") if isinstance(data, dict) else None
+    if api == API_VERSION:
+        kind = data.get("kind")
+        if type(kind) is not str or kind not in KINDS:
+            return _refused(HEAD, _unknown_kind(kind, list(KINDS)))
+        old = behind(kind, data)
+        return _inner(kind, data, old) if old else Upgraded(kind, data, HEAD, (), [], False)
+    if api == V1_API_VERSION:
+        try:
+            return _from_v1(data)
+        except RecursionError:
+            return _refused(1, Fault("too-deep", "the document is nested too deeply to be read"))
+    return _other(api)
+
+
+def migrate_only(data: dict[str, Any]) -> dict[str, Any]:
+    """The same steps over a document that :func:`upgrade` accepted, without its checks; for :mod:`.trace`."""
+    kind = V1_KINDS[data["kind"]] if data["apiVersion"] == V1_API_VERSION else data["kind"]
+    if data["apiVersion"] == V1_API_VERSION:
+        chain = load_chains()[KINDS[kind].subject]
+        data = chain.migrate(data, chain.first)
+    for inner in behind(kind, data):
+        data, _ = _walk(data, inner, load_chains()[inner.entry.subject], lambda step, config: [])
+    return data
+
+
+def _other(api: Any) -> Upgraded:
+    """Neither of the versions we write: a newer one, a slip of the pen, or another tool's document."""
+    if not isinstance(api, str):
+        return Upgraded(None, None, 0, (), [], True)
+    number = _NUMBERED.match(api)
+    if number and int(number[1]) > HEAD:
+        return _refused(
+            int(number[1]),
+            Fault(
+                "newer-version",
+                f"{api} was written for a newer release; this one knows {API_VERSION}",
+                ("apiVersion",),
+                "update the tool",
+            ),
+        )
+    if _OURS.match(api) or api.strip().lower() in _NEAR:
+        hint = f"write {API_VERSION}; {V1_API_VERSION} is the version before it"
+        return _refused(0, Fault("unknown-version", f"{api} is no version of ours", ("apiVersion",), hint))
+    return Upgraded(None, None, 0, (), [], True)
+
+
+def _refused(declared: int, *faults: Fault) -> Upgraded:
+    return Upgraded(None, None, declared, (), list(faults), False)
+
+
+def _unknown_kind(kind: Any, known: list[str]) -> Fault:
+    from reconciler.versioning.shape import did_you_mean
+
+    if kind is None:
+        return Fault("missing-field", "kind is missing", (), f"known kinds: {', '.join(known)}")
+    if not isinstance(kind, str):
+        return Fault("wrong-type", "kind has to be a string", ("kind",), f"known kinds: {', '.join(known)}")
+    hint = did_you_mean(kind, known) or f"known kinds: {', '.join(known)}"
+    if kind in V1_KINDS and kind not in known:
+        hint = f'version 2 calls it "{V1_KINDS[kind]}"'
+    return Fault("unknown-kind", f"there is no kind {kind}", ("kind",), hint)
+
+
+def _from_v1(data: dict[str, Any]) -> Upgraded:
+    kind = data.get("kind")
+    if isinstance(kind, str) and kind in V1_UNSUPPORTED:
+        text = f"{kind} has no counterpart in version 2; the document is left out"
+        return _refused(1, Fault("unsupported-kind", text, ("kind",), severity="warning"))
+    if not isinstance(kind, str) or kind not in V1_KINDS:
+        return _refused(1, _unknown_kind(kind, list(V1_KINDS)))
+    new = V1_KINDS[kind]
+    entry = KINDS[new]
+    faults = _v1_shape(entry.subject, data)
+    broken = any(f.severity == "error" for f in faults)
+    steps = load_chains()[entry.subject].path(1)
+    told: list[str] = []
+    document = data
+    try:
+        for step in steps:
+            if not broken:
+                faults += _notes(step, document, ())
+            document = run(step, document)
+            told.append(_told(entry.subject, step))
+    except MigrationError as error:
+        if error.problems or not broken:
+            faults += _step_faults(error, ("spec",))
+        return Upgraded(new, None, 1, (), faults, False)
+    if broken:
+        return Upgraded(new, None, 1, (), faults, False)
+    done = _inner(new, document, behind(new, document), checked=True, locate=_lazy_trace(data, steps))
+    return Upgraded(new, done.data, 1, (*told, *done.steps), faults + done.faults, False)
+
+
+def _v1_shape(subject: str, data: dict[str, Any]) -> list[Fault]:
+    """The document and its inner configs against version 1; keys that version 1 let pass are warnings outside configs."""
+    from reconciler.versioning.shape import check_shape
+
+    faults = [
+        replace(f, code="v1-unknown-key", severity="warning", message=f"{f.message} and is left out")
+        if f.code == "unknown-key"
+        else f
+        for f in check_shape(subject, 1, data)
+    ]
+    spec = data.get("spec")
+    if subject == "check" and isinstance(spec, dict):
+        strategy = _bare(spec.get("strategy"))
+        if strategy in STRATEGIES and isinstance(spec.get("config"), dict):
+            faults += check_shape(STRATEGIES[strategy].subject, 1, spec["config"], at=("spec", "config"))
+        collectors = spec.get("collectors")
+        for index, collector in enumerate(collectors if isinstance(collectors, list) else ()):
+            if isinstance(collector, dict) and isinstance(collector.get("config"), dict):
+                entry = COLLECTORS.get(f"{strategy}.{_bare(collector.get('collectorId'))}")
+                if entry is not None and entry.head > 1:
+                    at = ("spec", "collectors", index, "config")
+                    faults += check_shape(entry.subject, 1, collector["config"], at=at)
+    return faults
+
+
+def _bare(qualified: Any) -> str:
+    return qualified.strip().rpartition(".")[2] if isinstance(qualified, str) else ""
+
+
+def _inner(
+    kind: str, data: dict[str, Any], old: list[Inner], *, checked: bool = False, locate: Locate = lambda path: path
+) -> Upgraded:
+    """``data`` with the configs of ``old`` brought to their heads. ``checked``: their shapes were looked at before."""
+    from reconciler.versioning.shape import check_shape
+
+    chains = load_chains()
+    faults: list[Fault] = []
+    told: list[str] = []
+    document = data
+    for inner in old:
+        at = (*inner.path, "config")
+        wrong = [] if checked else check_shape(inner.entry.subject, inner.version, _config(inner), at=at)
+        faults += wrong
+        if wrong:
+            continue
+
+        def notes(step: Migration, config: dict[str, Any], at: Path = at) -> list[Fault]:
+            return _notes(step, config, at, locate)
+
+        try:
+            document, more = _walk(document, inner, chains[inner.entry.subject], notes)
+            faults += more
+            told += [_told(inner.entry.subject, s) for s in chains[inner.entry.subject].path(inner.version)]
+        except MigrationError as error:
+            faults += _step_faults(error, locate(at), under=at, locate=locate)
+    bad = any(f.severity == "error" for f in faults)
+    return Upgraded(kind, None if bad else document, HEAD, tuple(dict.fromkeys(told)), faults, False)
+
+
+def _config(inner: Inner) -> Any:
+    config = inner.holder.get("config")
+    return {} if config is None else config
+
+
+def _walk(
+    document: dict[str, Any], inner: Inner, chain: Chain, notes: Callable[[Migration, dict[str, Any]], list[Fault]]
+) -> tuple[dict[str, Any], list[Fault]]:
+    """One inner config to head, and its pin with it."""
+    config, faults = _config(inner), []
+    for step in chain.path(inner.version):
+        faults += notes(step, config)
+        config = run(step, config)
+    name = inner.holder[inner.key].partition("@")[0]
+    document = _set(document, inner.path, inner.key, f"{name}@{chain.head}")
+    return _set(document, inner.path, "config", config), faults
+
+
+def _set(document: dict[str, Any], path: Path, key: str, value: Any) -> dict[str, Any]:
+    """A document that differs at one place; what lies beside the path is shared, nothing is changed in place."""
+    new = node = dict(document)
+    for part in path:
+        child = node[part]  # type: ignore[index]  # parts fit their containers, the walk made them
+        node[part] = child = list(child) if isinstance(child, list) else dict(child)  # type: ignore[index]
+        node = child
+    node[key] = value
+    return new
+
+
+def _notes(step: Migration, data: dict[str, Any], at: Path, locate: Locate = lambda path: path) -> list[Fault]:
+    try:
+        notes = step.notes(data)
+    except Exception as cause:
+        raise MigrationError(step, cause) from cause
+    return [Fault("left-out", text, locate((*at, *path)), severity="warning", at="key") for path, text in notes]
+
+
+def _step_faults(
+    error: MigrationError, at: Path, *, under: Path = (), locate: Locate = lambda path: path
+) -> list[Fault]:
+    if error.problems:
+        return [Fault("untranslatable", text, locate((*under, *path))) for path, text in error.problems]
+    return [Fault("migration-failed", str(error), at, "this is a defect of the migration step; please report it")]
+
+
+def _told(subject: str, step: Migration) -> str:
+    return f"{subject} v{step.frm} to v{step.to}: {step.description}"
+
+
+def _lazy_trace(original: dict[str, Any], steps: tuple[Migration, ...]) -> Locate:
+    """Where a place in the result of ``steps`` came from; worked out only when asked."""
+
+    def locate(path: Path) -> Path:
+        from reconciler.versioning.trace import trace_steps
+
+        return trace_steps(original, steps)(path)
+
+    return locate
