@@ -1,0 +1,101 @@
+"""The strategy http and its collector request."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from reconciler.kinds.marks import Secret, SecretName, Templatable
+from reconciler.kinds.modelling import Model, conflict
+from reconciler.kinds.types import SECRET_NAME_PATTERN, DurationType, Text
+
+Timeout = Annotated[int, DurationType(number="ms", least=100, most=300_000)]
+HEADER_NAME_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+
+
+class HttpConfig(Model):
+    """How requests are sent: time limit, credentials, proxy, and where they must not go."""
+
+    timeout: Timeout = Field(30_000, description="The time limit of the whole run. A bare number counts milliseconds.")
+    egress_deny_cidrs: list[Text] = Field(
+        default_factory=list,
+        description="Networks that requests must not reach, beside link-local and metadata addresses.",
+        examples=[["10.0.0.0/8"]],
+    )
+    auth_type: Literal["none", "basic", "token"] = Field("none", description="The credentials to send.")
+    auth_username: Text | None = Field(None, description="The user, for `basic`.")
+    auth_password: Annotated[str, Secret()] | None = Field(
+        None, description="The password, for `basic`.", examples=["${{ secrets.ORDERS_PASSWORD }}"]
+    )
+    auth_token: Annotated[str, Secret()] | None = Field(
+        None, description="The bearer token, for `token`.", examples=["${{ secrets.ORDERS_TOKEN }}"]
+    )
+    proxy_url: Annotated[str, Templatable("proxy-url")] | None = Field(
+        None, description="The proxy to go through.", examples=["http://proxy.example.net:3128"]
+    )
+    proxy_username: Text | None = Field(None, description="The user at the proxy.")
+    proxy_password: Annotated[str, Secret()] | None = Field(None, description="The password at the proxy.")
+
+    @field_validator("egress_deny_cidrs")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        from ipaddress import ip_network
+
+        for index, cidr in enumerate(value):
+            try:
+                ip_network(cidr)
+            except ValueError as error:
+                raise conflict(f"{cidr!r} is no network: {error}", index, code="bad-value") from None
+        return value
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if self.auth_type == "basic":
+            for key, value in (("authUsername", self.auth_username), ("authPassword", self.auth_password)):
+                if not value:
+                    raise conflict(f"authType basic needs {key}", key, code="missing-key")
+        if self.auth_type == "token" and not self.auth_token:
+            raise conflict("authType token needs authToken", "authToken", code="missing-key")
+        if self.proxy_password is not None and not self.proxy_username:
+            raise conflict("proxyPassword needs proxyUsername", "proxyUsername", code="missing-key")
+        return self
+
+
+class HeaderSource(Model):
+    """Where the value of a header comes from, when it is a secret."""
+
+    secret: Annotated[str, Field(pattern=SECRET_NAME_PATTERN, max_length=63), SecretName()] = Field(
+        description="The name of the secret.", examples=["PROBE_KEY"]
+    )
+
+
+class Header(Model):
+    """One header of the request: with a value in sight, or from a secret."""
+
+    name: Annotated[str, Field(pattern=HEADER_NAME_PATTERN)] = Field(description="Its name.", examples=["X-Probe"])
+    value: Annotated[str, Templatable("header-value")] | None = Field(
+        None, description="Its value.", examples=["{{ system.name }}"]
+    )
+    value_from: HeaderSource | None = Field(None, description="Where its value comes from, instead of `value`.")
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Self:
+        if self.value is None and self.value_from is None:
+            raise conflict(f"the header {self.name} has no value", hint="write value, or valueFrom: {secret: NAME}")
+        if self.value is not None and self.value_from is not None:
+            raise conflict(f"the header {self.name} has both value and valueFrom", "valueFrom", hint="keep one of them")
+        return self
+
+
+class HttpRequest(Model):
+    """One request. Any response is a result, also 404 and 503: what it has to be, the assertions say."""
+
+    url: Annotated[str, Templatable("url")] = Field(
+        description="What to request.", examples=["{{ environment.baseUrl }}/ready"]
+    )
+    method: Literal["GET", "POST", "PUT", "DELETE", "HEAD"] = Field("GET", description="The method of the request.")
+    headers: list[Header] = Field(
+        default_factory=list,
+        description="Headers to send. An Authorization header here wins over the strategy's credentials.",
+    )
+    body: Annotated[str, Templatable()] | None = Field(None, description="What to send.", examples=['{"ping": true}'])
+    timeout: Timeout = Field(30_000, description="The time limit of this request. A bare number counts milliseconds.")

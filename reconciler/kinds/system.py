@@ -1,0 +1,90 @@
+"""The kind System: what is watched, where it runs, what it needs, and which checks watch it."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from reconciler.kinds.metadata import CheckName, Envelope, EnvironmentName, GroupName, SystemName
+from reconciler.kinds.modelling import Model, conflict
+from reconciler.kinds.thresholds import Anomaly, NotificationPolicy, Thresholds
+from reconciler.kinds.types import JsonMap, Text
+
+
+class Dependency(Model):
+    """Another system that this one needs."""
+
+    system: SystemName = Field(description="The system that is needed.", examples=["orders-db"])
+    impact: Literal["informational", "degraded", "critical"] = Field(
+        description="What its failure means for this system: nothing but a note, degraded, or down."
+    )
+    transitive: bool = Field(False, description="Whether the dependencies of that system count as well.")
+    label: Text | None = Field(None, description="A word for the edge, in reports.", examples=["reads orders"])
+
+
+class Assignment(Model):
+    """A check that watches this system."""
+
+    check: CheckName = Field(description="The check.", examples=["orders-http"])
+    environments: list[EnvironmentName] | None = Field(
+        None,
+        description=(
+            "Null or absent: one run for each environment the system is in. An empty list: one run with no environment. "
+            "A list: those of them that the system is in."
+        ),
+    )
+    thresholds: Thresholds = Field(default_factory=Thresholds, description="When failures change health.")
+    regions: list[Text] | None = Field(None, description="Where it runs; reserved for executors in regions.")
+    include_local: bool = Field(True, description="Whether it runs beside the store too, when it runs in regions.")
+    anomaly: Anomaly | None = Field(None, description="Anomaly settings that win over the check's, for this system.")
+    notification_policy: NotificationPolicy | None = Field(None, description="Which changes of health notify.")
+
+
+class SystemSpec(Model):
+    """What the system is made of and what watches it."""
+
+    fields: JsonMap = Field(
+        default_factory=dict,
+        description="Free values that templates read as `system.fields.<field>`.",
+        examples=[{"runbook": "https://wiki.example.net/orders"}],
+    )
+    groups: list[GroupName] = Field(default_factory=list, description="The groups it belongs to.")
+    environments: list[EnvironmentName] = Field(default_factory=list, description="The environments it runs in.")
+    dependencies: list[Dependency] = Field(default_factory=list, description="The systems it needs.")
+    checks: list[Assignment] = Field(default_factory=list, description="The checks that watch it.")
+
+    @model_validator(mode="after")
+    def _no_twice(self) -> Self:
+        for key, names in (("groups", self.groups), ("environments", self.environments)):
+            _once(names, key)
+        _once([assignment.check for assignment in self.checks], "checks", "check")
+        _once([dependency.system for dependency in self.dependencies], "dependencies", "system")
+        for index, assignment in enumerate(self.checks):
+            if assignment.environments:
+                _once(assignment.environments, "checks", before=(index, "environments"))
+        return self
+
+
+class System(Envelope):
+    """Something that is watched: a service, a site, a database."""
+
+    kind: Literal["System"] = Field(description="The kind of this document.")
+    spec: SystemSpec = Field(default_factory=SystemSpec, description="What it is made of and what watches it.")
+
+    @model_validator(mode="after")
+    def _not_itself(self) -> Self:
+        for index, dependency in enumerate(self.spec.dependencies):
+            if dependency.system == self.metadata.name:
+                path = ("spec", "dependencies", index, "system")
+                raise conflict("a system can't depend on itself", *path, code="self-reference")
+        return self
+
+
+def _once(names: list[str], key: str, leaf: str | None = None, *, before: tuple[str | int, ...] = ()) -> None:
+    if len(set(names)) == len(names):
+        return
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            path = (key, *before, index) if leaf is None else (key, *before, index, leaf)
+            raise conflict(f"{name!r} is in the list twice", *path, hint="keep one of them", code="duplicate")
+        seen.add(name)

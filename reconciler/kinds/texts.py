@@ -1,0 +1,124 @@
+"""Finds what stands in the texts of a document: templates, secrets, references."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from reconciler.base.diagnostics import Fault, Path
+from reconciler.kinds import shape
+from reconciler.kinds.loaded import Keys, Loaded
+from reconciler.kinds.marks import SECRET, SECRET_LIKE
+from reconciler.model.resource import Hole, Reference
+
+
+class Part(NamedTuple):
+    """Something with a model of its own inside a document: ``value`` stands at ``path``."""
+
+    loaded: Loaded
+    value: Any
+    path: Path
+
+
+def reach(value: Any, keys: Keys, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Each value at ``keys`` below ``value``, with its path; what isn't there, or is of another shape, is skipped."""
+    for position, key in enumerate(keys):
+        if key == shape.ITEM:
+            if isinstance(value, list):
+                for index, item in enumerate(value):
+                    yield from reach(item, keys[position + 1 :], (*path, index))
+            return
+        if not isinstance(value, dict):
+            return
+        if key == shape.VALUE:
+            for name, item in value.items():
+                yield from reach(item, keys[position + 1 :], (*path, name))
+            return
+        value = value.get(key)
+        if value is None:
+            return
+        path = (*path, key)
+    yield path, value
+
+
+def holes(parts: list[Part]) -> tuple[Hole, ...]:
+    """The templatable texts that hold a template."""
+    return tuple(
+        Hole(path, text, check)
+        for part in parts
+        for keys, check in part.loaded.templatable
+        for path, text in reach(part.value, keys, part.path)
+        if isinstance(text, str) and "{{" in text
+    )
+
+
+def references(parts: list[Part], *, lenient: frozenset[str]) -> tuple[Reference, ...]:
+    """The names of other resources, templates of the run time left out. ``lenient``: kinds that may be missing."""
+    return tuple(
+        Reference(kind, name, path, kind in lenient)
+        for part in parts
+        for keys, kind in part.loaded.references
+        for path, name in reach(part.value, keys, part.path)
+        if isinstance(name, str) and "{{" not in name
+    )
+
+
+def secrets(document: Any, parts: list[Part], *, text: bool) -> tuple[set[str], list[Fault]]:
+    """The names of the secrets that the document uses, and what is wrong with them.
+
+    ``text``: whether ``${{`` occurs at all; without it only bare names and literal passwords are looked for.
+    """
+    names: set[str] = set()
+    faults: list[Fault] = []
+    allowed: set[Path] = set()
+    for part in parts:
+        for keys in part.loaded.secret_names:
+            names.update(name for _, name in reach(part.value, keys, part.path) if isinstance(name, str))
+        for keys, mark in part.loaded.secret.items():
+            for path, value in reach(part.value, keys, part.path):
+                allowed.add(path)
+                if mark.literal == "warn" and isinstance(value, str) and value and "${{" not in value:
+                    faults.append(_literal(path))
+    if text:
+        for path, value, key in _texts(document, ()):
+            if "${{" in value:
+                faults.extend(_secret_text(path, value, names, allowed=path in allowed and not key, key=key))
+    return names, faults
+
+
+def _secret_text(path: Path, value: str, names: set[str], *, allowed: bool, key: bool) -> Iterator[Fault]:
+    if not allowed:
+        match = SECRET_LIKE.search(value)
+        if match is not None:
+            message = "a secret can't stand here: the field is not kept secret"
+            at = "key" if key else "value"
+            yield Fault("secret-in-plain-field", message, path, _way_out(path), at=at, offset=None if key else match.start())
+        return
+    names.update(SECRET.findall(value))
+    rest = SECRET.sub("", value)
+    if "${{" in rest:
+        message = "a secret is written ${{ secrets.NAME }}, with letters, digits, dashes and underscores in its name"
+        yield Fault("bad-secret", message, path)
+
+
+def _way_out(path: Path) -> str | None:
+    if len(path) > 2 and path[-1] == "value" and path[-3] == "headers":
+        return "write valueFrom: {secret: NAME} instead of value"
+    return None
+
+
+def _literal(path: Path) -> Fault:
+    message = f"{path[-1]} stands in plain sight in the repository"
+    return Fault("literal-secret", message, path, "write ${{ secrets.NAME }}", "warning")
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str, bool]]:
+    """Every text with its path, keys of maps included (the last of the three)."""
+    if isinstance(value, str):
+        yield path, value, False
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(key, str) and "${{" in key:
+                yield (*path, key), key, True
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, index))
