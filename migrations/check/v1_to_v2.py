@@ -22,30 +22,12 @@ LIFTED = ("url", "method", "headers", "body")
 
 def migrate(data: dict[str, Any]) -> dict[str, Any]:
     """The check as version 2 writes it. Raises with ``problems`` for templates that can't be translated."""
-    from ..shared.v1_documents import envelope, is_old, seconds
-    from ..shared.v1_expressions import Translator
+    from ..shared.v1_documents import envelope, is_old
 
     if not is_old(data):
         return data
-    old = data["spec"]
-    strategy = _bare(old["strategy"])
-    config = dict(old.get("config") or {})
-    translator = Translator("check")
-    collectors = [_collector(c, strategy, index, translator) for index, c in enumerate(old.get("collectors") or ())]
-    if strategy == "http":
-        if config.get("url") is not None and not collectors:
-            lifted = {key: config.pop(key) for key in LIFTED if config.get(key) is not None}
-            if isinstance(config.get("timeout"), int) and config["timeout"] >= 100:
-                lifted["timeout"] = config["timeout"]
-            collectors = [{"type": "request@1", "config": _request(lifted, ("spec", "config"), translator)}]
-        if "proxyUrl" in config:
-            config["proxyUrl"] = translator.text(config["proxyUrl"], ("spec", "config", "proxyUrl"))
+    spec, translator = _translated(data)
     translator.finish()
-    spec: dict[str, Any] = {
-        "interval": seconds(old["intervalSeconds"]),
-        "strategy": {"type": f"{strategy}@1", "config": config},
-        "collectors": collectors,
-    }
     return envelope(data, "Check", spec)
 
 
@@ -57,11 +39,37 @@ def notes(data: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
         return []
     spec = data["spec"]
     told: list[tuple[tuple[str | int, ...], str]] = []
-    if spec.get("anomaly"):
-        told.append((("spec", "anomaly"), "anomaly is left out: there is no anomaly detection in version 2"))
     if spec.get("notificationPolicy"):
         told.append((("spec", "notificationPolicy"), "notificationPolicy is left out: an automation takes its place"))
-    return told
+    return told + _translated(data)[1].notes
+
+
+def _translated(data: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The spec of version 2, and the translator that knows what went wrong on the way."""
+    from ..shared.v1_documents import seconds
+    from ..shared.v1_templates import Translator
+
+    old = data["spec"]
+    strategy = _bare(old["strategy"])
+    config = dict(old.get("config") or {})
+    translator = Translator()
+    collectors = [_collector(c, strategy, index, translator) for index, c in enumerate(old.get("collectors") or ())]
+    if strategy == "http":
+        if config.get("url") is not None and not collectors:
+            lifted = {key: config.pop(key) for key in LIFTED if config.get(key) is not None}
+            if type(config.get("timeout")) is int and config["timeout"] >= 100:
+                lifted["timeout"] = config["timeout"]
+            collectors = [{"type": "request@1", "config": _request(lifted, ("spec", "config"), translator)}]
+        if "proxyUrl" in config:
+            config["proxyUrl"] = translator.text(config["proxyUrl"], ("spec", "config", "proxyUrl"))
+    spec: dict[str, Any] = {
+        "interval": seconds(old["intervalSeconds"]),
+        "strategy": {"type": f"{strategy}@1", "config": config},
+        "collectors": collectors,
+    }
+    if old.get("anomaly"):
+        spec["anomaly"] = old["anomaly"]
+    return spec, translator
 
 
 def _bare(qualified: str) -> str:
@@ -105,9 +113,11 @@ def _request(config: dict[str, Any], at: tuple[str | int, ...], translator: Any)
 
 def _header(header: dict[str, Any], at: tuple[str | int, ...], translator: Any) -> dict[str, Any]:
     """A value that is one secret becomes ``valueFrom``: version 2 has no secrets inside rendered text."""
+    from ..shared.v1_templates import secret_name
+
     if "value" not in header:
         return header
-    secret = translator.secret(header["value"])
+    secret = secret_name(header["value"])
     if secret:
         return {**{k: v for k, v in header.items() if k != "value"}, "valueFrom": {"secret": secret}}
     return {**header, "value": translator.text(header["value"], at)}

@@ -12,6 +12,7 @@ from typing import Any
 Data = dict[str, Any]
 Place = tuple[str | int, ...]
 Note = tuple[Place, str]
+Problem = tuple[Place, str, int | None]
 
 
 def no_notes(data: Data) -> list[Note]:
@@ -38,12 +39,12 @@ class Migration:
 
 
 class MigrationError(Exception):
-    """A step raised. ``problems`` holds what the step itself pinned to a path, when it did."""
+    """A step raised. ``problems`` holds what the step itself pinned down: path, sentence, and offset into the text."""
 
     def __init__(self, step: Migration, cause: Exception) -> None:
         super().__init__(f"Migration from v{step.frm} to v{step.to} failed: {cause or type(cause).__name__}")
         self.step = step
-        self.problems: tuple[Note, ...] = tuple(getattr(cause, "problems", ()))
+        self.problems: tuple[Problem, ...] = tuple(getattr(cause, "problems", ()))
 
 
 class NewerVersion(ValueError):

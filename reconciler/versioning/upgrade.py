@@ -240,7 +240,10 @@ def _step_faults(
     error: MigrationError, at: Path, *, under: Path = (), locate: Locate = lambda path: path
 ) -> list[Fault]:
     if error.problems:
-        return [Fault("untranslatable", text, locate((*under, *path))) for path, text in error.problems]
+        return [
+            Fault("untranslatable", text, locate((*under, *path)), offset=offset)
+            for path, text, offset in error.problems
+        ]
     return [Fault("migration-failed", str(error), at, "this is a defect of the migration step; please report it")]
 
 
