@@ -2,7 +2,8 @@
 
 The C parser reads most files 30 times as fast. It stems from YAML 1.1 and refuses some of what 1.2 allows
 (``[http://x]``, ``{url: http://a:80}``), so its refusal is never the last word: the pure parser judges then. The
-events of both are the same classes. Imports are late, since ruamel.yaml costs 30 ms that a run without changed files saves.
+events of both are the same classes. Imports are late: ruamel.yaml costs 30 ms, and a run without changed files needs
+none of it.
 """
 
 from __future__ import annotations

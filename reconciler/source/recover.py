@@ -18,7 +18,7 @@ from reconciler.source.parsers import EventSource, c_parser, pure_parser
 from reconciler.source.wording import encoding_fault, syntax_fault
 
 _MARKER = re.compile(rb"(?:^|(?<=\r))(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_NO_CONTENT = re.compile(rb"(?>\xef\xbb\xbf)?(?>(?:[ \t]*(?:#[^\r\n]*)?|%[^\r\n]*)(?>\r\n|\n|\r))*\Z")
+_NO_CONTENT = re.compile(rb"(?>\xef\xbb\xbf)?(?>(?:[ \t]*(?:#[^\r\n]*)?|%[^\r\n]*)(?>\r\n|\n|\r|\Z))*+\Z")
 _BREAK = re.compile(rb"\r\n|\n|\r")
 
 
@@ -27,6 +27,13 @@ class Piece(NamedTuple):
 
     data: bytes
     line: int
+
+    def holds_document(self) -> bool:
+        """Whether this piece counts: one with a marker does, even when nothing follows it; one of comments doesn't."""
+        marker = _MARKER.search(self.data)
+        if marker is not None and marker.group() == b"---":
+            return True
+        return not _NO_CONTENT.match(self.data, 0, marker.start() if marker else len(self.data))
 
 
 def pieces(data: bytes) -> Iterator[Piece]:
@@ -70,12 +77,12 @@ def recover(data: bytes) -> tuple[list[Parsed], list[YamlFault]]:
         odd = judge(piece, budget, index)
         parsed += odd.parsed
         faults += odd.faults
-        index += odd.count
+        index += piece.holds_document()
     return parsed, sorted(faults, key=lambda fault: (fault.line, fault.column))
 
 
 def judge(piece: Piece, budget: Budget, index: int) -> Oddities:
-    """Read one piece; what can't be read at all counts as one document."""
+    """Read one piece. Never raises."""
     odd = Oddities(budget, first_index=index, first_line=piece.line)
     spent = budget.left
     try:
@@ -97,7 +104,6 @@ def judge(piece: Piece, budget: Budget, index: int) -> Oddities:
     except Refused as refused:
         odd.faults.append(refused.fault)
         odd.parsed.clear()
-        odd.count = 1
     return odd
 
 
