@@ -28,7 +28,7 @@ MAX_TEXT = 64 * 1024
 MAX_ITEMS = 10_000
 """Items of any list an operation takes or makes."""
 MAX_WORK = 500_000
-"""Steps one render may take: about one for an item, a sixteenth for a character."""
+"""Steps one render may take: about one for an item, a sixteenth for a character. Also the weight of a made value."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 """What canonical JSON can hold."""
 
@@ -48,6 +48,10 @@ class Frame:
         self.left -= amount
         if self.left < 0:
             raise Refused("template-limit", "the template does more work than one render may")
+
+    def charge_for(self, value: Any, *, share: int = 1) -> None:
+        """Count the work of walking all of ``value``, or one part in ``share`` of it."""
+        self.charge(1 + weigh(value, self.left) // share)
 
 
 def kind(value: Any) -> str:
@@ -111,12 +115,14 @@ def number(value: float) -> float:
     return value
 
 
-def json_text(value: Any) -> str:
+def json_text(frame: Frame, value: Any) -> str:
     """Compact JSON with sorted keys, so that the order in which a mapping was written or stored never shows."""
-    if weigh(value, MAX_TEXT) > MAX_TEXT:
+    size = weigh(value, MAX_TEXT)
+    frame.charge(1 + size // 2)
+    if size > MAX_TEXT:
         raise Refused("template-limit", f"{kind(value)} this big isn't written into a text (limit: {MAX_TEXT})")
     try:
-        return dumps(value).decode()
+        return short(dumps(value).decode())
     except (TypeError, ValueError, RecursionError) as error:
         raise Refused("template-value", f"{kind(value)} can't be written as JSON: {error}") from None
 
@@ -132,7 +138,7 @@ def float_text(value: float) -> str:
     return written
 
 
-def text(value: Any) -> str:
+def text(frame: Frame, value: Any) -> str:
     """A value as it shows in a rendered text. Null is nothing, booleans are words, lists are JSON."""
     if isinstance(value, str):
         return value
@@ -145,5 +151,19 @@ def text(value: Any) -> str:
     if isinstance(value, float):
         return float_text(value)
     if isinstance(value, (list, dict)):
-        return json_text(value)
+        return json_text(frame, value)
     raise Refused("template-value", f"{kind(value)} can't be written into a text")
+
+
+def storable(rendered: str) -> str:
+    """A rendered text within 64 KiB of UTF-8, without halves of surrogate pairs, which no store takes; or refused."""
+    if len(rendered) <= MAX_TEXT and rendered.isascii():
+        return rendered
+    try:
+        size = len(rendered.encode())
+    except UnicodeEncodeError as error:
+        broken = f"{rendered[error.start]!a}"
+        raise Refused("template-value", f"the text holds {broken}, which is no character") from None
+    if size > MAX_TEXT:
+        raise Refused("template-limit", f"the rendered text is longer than {MAX_TEXT} bytes")
+    return rendered

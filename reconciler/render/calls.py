@@ -65,9 +65,12 @@ def applied(function: Callable[..., Any], value: Run, arguments: Arguments, offs
         given = {key: argument(frame) for key, argument in pairs}
         try:
             frame.charge(4)
-            return function(frame, subject, **given)
+            result = function(frame, subject, **given)
         except Refused as refused:
             raise refused.at(offset) from None
+        if type(result) is Missing:
+            result.offset = offset
+        return result
 
     return run
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from reconciler.render.bounds import MAX_EXPRESSION, MAX_TEXT, Frame, text
+from reconciler.render.bounds import MAX_EXPRESSION, MAX_TEXT, MAX_WORK, Frame, storable, text, weigh
 from reconciler.render.cache import CostCache
 from reconciler.render.faults import Refused, TemplateFault
 from reconciler.render.missing import Missing, root_hint
@@ -24,11 +24,13 @@ _WORDS = frozenset({"true", "false", "none", "True", "False", "None", "not", "an
 
 
 class Compiled(NamedTuple):
-    """What compiling yields: ``names`` are the roots with their first offsets, ``clocked`` where the clock is read."""
+    """What compiling yields: ``names`` are the roots with their first offsets, ``clocked`` where the clock is read,
+    ``makes`` that a value may be new instead of a part of the context."""
 
     run: Run
     names: Mapping[str, int]
     clocked: int | None = None
+    makes: bool = False
 
 
 class Expression:
@@ -47,11 +49,18 @@ class Expression:
 
     def evaluate(self, context: Mapping[str, Any]) -> Any:
         """The value, JSON data again. Raises :class:`TemplateFault`, also for a value that isn't there."""
-        return self.evaluate_in(Frame(context, self._clock))
+        value = self.evaluate_in(Frame(context, self._clock))
+        # A made value can hold the same long text many times over; whoever writes it as JSON would pay for each.
+        if isinstance(value, (list, dict)) and self._compiled.makes and weigh(value, MAX_WORK) > MAX_WORK:
+            raise TemplateFault("template-limit", "the expression makes a value that is too big")
+        return value
 
     def text(self, context: Mapping[str, Any]) -> str:
         """The value as it shows in a rendered text, at most 64 KiB. Raises :class:`TemplateFault`."""
-        return self.text_in(Frame(context, self._clock))
+        try:
+            return storable(self.text_in(Frame(context, self._clock)))
+        except Refused as refused:
+            raise refused.at(0) from None
 
     def evaluate_in(self, frame: Frame) -> Any:
         """The value within a render that is under way, so that all its expressions share one allowance of work."""
@@ -70,7 +79,7 @@ class Expression:
         value = self.evaluate_in(frame)
         if type(value) is not str:
             try:
-                value = text(value)
+                value = text(frame, value)
             except Refused as refused:
                 raise refused.at(0) from None
         if len(value) > MAX_TEXT:
@@ -157,6 +166,7 @@ def _first_missing(keys: list[str], context: Any) -> Missing:
         try:
             value = value[key]
         except (KeyError, TypeError):
-            return Missing(".".join(keys[: index + 1]), key, value, offset)
+            step = f".{key}" if index else key
+            return Missing(".".join(keys[:index]), step, key, value, offset=offset)
         offset += len(key) + 1
     raise LookupError(f"no member of {'.'.join(keys)} is missing")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 from reconciler.render.bounds import Frame
@@ -45,6 +44,8 @@ def _date(frame: Frame, value: Any, fmt: Any = "ISO") -> Any:
     if fmt == "unix":
         return _unix(when)
     if fmt == "rfc2822":
+        from email.utils import format_datetime  # drags in all of `email`, for one format
+
         return format_datetime(when, usegmt=True)
     return _iso(frame, value)
 

@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from reconciler.render.bounds import MAX_TEXT, MAX_WORK, Frame, few, json_text, number, short, text, weigh
+from reconciler.render.bounds import MAX_TEXT, Frame, few, number, short, text
 from reconciler.render.faults import Refused
+from reconciler.render.operate import equal
 
 _BLANKS = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
@@ -24,7 +25,7 @@ def joined(frame: Frame, items: list[Any], separator: str) -> str:
     parts: list[str] = []
     size = 0
     for item in few(items):
-        parts.append(text(item))
+        parts.append(text(frame, item))
         size += len(parts[-1]) + len(separator)
         if size > MAX_TEXT + len(separator):
             raise Refused("template-limit", f"the text grows beyond the {MAX_TEXT} characters a template handles")
@@ -61,7 +62,7 @@ def _length(frame: Frame, value: Any) -> int:
 def _replace(frame: Frame, value: Any, old: Any = "", new: Any = "") -> Any:
     if not isinstance(value, str):
         return value
-    subject, before, after = short(value), short(text(old)), short(text(new))
+    subject, before, after = short(value), short(text(frame, old)), short(text(frame, new))
     frame.charge(1 + len(subject) // 16)
     if before == "":
         return subject
@@ -71,7 +72,7 @@ def _replace(frame: Frame, value: Any, old: Any = "", new: Any = "") -> Any:
 
 
 def _join(frame: Frame, value: Any, sep: Any = ", ") -> Any:
-    return joined(frame, value, short(text(sep))) if isinstance(value, list) else value
+    return joined(frame, value, short(text(frame, sep))) if isinstance(value, list) else value
 
 
 def _minutes(frame: Frame, value: Any) -> float:
@@ -89,11 +90,11 @@ def _milliseconds(value: Any, unit: int) -> float:
     return int(product) if product == int(product) else product
 
 
-def loose_text(value: Any) -> str:
+def loose_text(frame: Frame, value: Any) -> str:
     """A value as version 1 turned it into a text to compare it: whole numbers have no decimal point."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return str(int(value))
-    return json_text(value) if isinstance(value, (list, dict)) else text(value)
+    return text(frame, value)
 
 
 def loose_number(value: Any) -> float | None:
@@ -123,12 +124,11 @@ def _sort_of(value: Any) -> str:
 
 def loose_equal(frame: Frame, value: Any, other: Any = None) -> bool:
     """Version 1's ``==``: like kinds strictly, unlike ones by their texts, null only with null."""
-    frame.charge(min(weigh(value, MAX_WORK), weigh(other, MAX_WORK)) // 4)
     if value is None or other is None:
         return value is other
     if _sort_of(value) == _sort_of(other):
-        return bool(value == other)
-    return loose_text(value) == loose_text(other)
+        return equal(frame, value, other)
+    return loose_text(frame, value) == loose_text(frame, other)
 
 
 def _compared(numbers: Callable[[float, float], bool], texts: Callable[[str, str], bool]) -> Callable[..., bool]:
@@ -136,7 +136,7 @@ def _compared(numbers: Callable[[float, float], bool], texts: Callable[[str, str
         left, right = loose_number(value), loose_number(other)
         if left is not None and right is not None:
             return numbers(left, right)
-        first, second = loose_text(value), loose_text(other)
+        first, second = loose_text(frame, value), loose_text(frame, other)
         frame.charge(1 + min(len(first), len(second)) // 16)
         return texts(first, second)
 

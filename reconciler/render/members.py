@@ -17,13 +17,13 @@ def root(name: str, *, offset: int) -> Run:
         try:
             return frame.context[name]
         except KeyError:
-            return Missing(name, name, frame.context, offset)
+            return Missing("", name, name, frame.context, offset=offset)
 
     return run
 
 
-def key(base: Run, name: str, *, path: str, offset: int) -> Run:
-    """``base.name`` or ``base["name"]``; what is missing further up stays what is missing."""
+def key(base: Run, name: str, *, path: str, step: str, offset: int) -> Run:
+    """``base.name`` or ``base["name"]`` (``step`` behind ``path``, as written); what is missing further up stays so."""
 
     def run(frame: Frame) -> Any:
         owner = base(frame)
@@ -32,7 +32,7 @@ def key(base: Run, name: str, *, path: str, offset: int) -> Run:
         try:
             return owner[name]
         except (KeyError, TypeError):
-            return Missing(path, name, owner, offset)
+            return Missing(path, step, name, owner, offset=offset)
 
     return run
 
@@ -49,7 +49,9 @@ def item(base: Run, argument: Run, *, path: str, offset: int) -> Run:
                 return owner[wanted]
         elif isinstance(owner, (list, str)) and _whole(wanted) and -len(owner) <= wanted < len(owner):
             return owner[wanted]
-        return Missing(path, wanted, owner, offset)
+        return Missing(
+            path, f"[{wanted!r}]" if isinstance(wanted, (str, int)) else "[...]", wanted, owner, offset=offset
+        )
 
     return run
 

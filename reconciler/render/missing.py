@@ -9,40 +9,40 @@ from reconciler.render.faults import TemplateFault, closest, shown
 
 
 class Missing:
-    """``path`` is the first member of a chain that has no value, ``owner`` what should have held it (the context, for
-    a root), ``offset`` where the expression reaches for it."""
+    """``base`` and ``step``: the chain up to the first member without a value, and that member, both as written.
 
-    __slots__ = ("name", "offset", "owner", "path")
+    ``owner`` is what should have held ``name`` (the context, for a root); ``offset`` is where the expression reaches.
+    """
 
-    def __init__(self, path: str, name: Any, owner: Any, offset: int) -> None:
-        self.path = path
+    __slots__ = ("base", "name", "offset", "owner", "step")
+
+    def __init__(self, base: str, step: str, name: Any, owner: Any, *, offset: int) -> None:
+        self.base = base
+        self.step = step
         self.name = name
         self.owner = owner
         self.offset = offset
 
     def fault(self) -> TemplateFault:
         """The fault of using it, with what was probably meant."""
-        path = self.path if len(self.path) <= 120 else self.path[:117] + "..."
-        return TemplateFault("template-undefined", f"`{path}` is undefined", offset=self.offset, hint=self._hint(path))
+        path = self.base + self.step
+        path = path if len(path) <= 120 else path[:117] + "..."
+        return TemplateFault("template-undefined", f"`{path}` is undefined", self.offset, hint=self._hint())
 
-    def _hint(self, path: str) -> str:
-        name = str(self.name)
-        if "." not in path and "[" not in path:
-            return root_hint(name, self.owner)
-        base = path[: max(path.rfind("."), path.rfind("["))]
-        if isinstance(self.owner, dict):
-            if not self.owner:
-                return f"{base} has no fields here; `| default('...')` gives a value for that case"
-            meant = closest(name, list(self.owner))
-            first = f"did you mean {meant}? " if meant else ""
-            return (
-                f"{first}the {base} has: {shown(self.owner)}"
-                if base.isidentifier()
-                else (f"{first}{base} has: {shown(self.owner)}")
-            )
-        if isinstance(self.owner, list) and not isinstance(self.name, str):
-            return f"the list has {len(self.owner)} items"
-        return f"{base} is {kind(self.owner)} and has no member {name[:60]}"
+    def _hint(self) -> str:
+        name, owner = str(self.name)[:60], self.owner
+        base = self.base if len(self.base) <= 60 else self.base[:57] + "..."
+        if not base:
+            return root_hint(name, owner)
+        if isinstance(owner, dict) and not owner:
+            return f"{base} has no fields here; `| default('...')` gives a value for that case"
+        if isinstance(owner, dict):
+            meant = closest(name, list(owner))
+            the = "the " if base.isidentifier() else ""
+            return (f"did you mean {meant}? " if meant else "") + f"{the}{base} has: {shown(owner)}"
+        if isinstance(owner, list) and not isinstance(self.name, str):
+            return f"the list has {len(owner)} items"
+        return f"{base} is {kind(owner)} and has no member {name}"
 
 
 def root_hint(name: str, known: Any) -> str:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from reconciler.render.bounds import MAX_ITEMS, MAX_TEXT, MAX_WORK, Frame, few, kind, number, short, text, weigh
+from reconciler.render.bounds import MAX_ITEMS, MAX_TEXT, Frame, few, kind, number, short, text
 from reconciler.render.faults import Refused
 
 Binary = Callable[[Frame, Any, Any], Any]
@@ -94,7 +94,7 @@ def sign(symbol: str, value: Any) -> Any:
 
 def concatenated(frame: Frame, values: list[Any]) -> str:
     """The texts of the values in a row (``~``)."""
-    parts = [short(text(value)) for value in values]
+    parts = [short(text(frame, value)) for value in values]
     size = sum(map(len, parts))
     frame.charge(1 + size // 16)
     if size > MAX_TEXT:
@@ -105,7 +105,7 @@ def concatenated(frame: Frame, values: list[Any]) -> str:
 def equal(frame: Frame, left: Any, right: Any) -> bool:
     """``==``; two containers are compared by what is in them."""
     if isinstance(left, (list, dict)) and isinstance(right, (list, dict)):
-        frame.charge(min(weigh(left, MAX_WORK), weigh(right, MAX_WORK)))
+        frame.charge_for(left if len(left) < len(right) else right)
     elif isinstance(left, str) and isinstance(right, str):
         frame.charge(1 + min(len(left), len(right)) // 16)
     return bool(left == right)
@@ -137,7 +137,9 @@ def contained(frame: Frame, left: Any, right: Any) -> bool:
         frame.charge(1 + len(right) // 16)
         return short(left) in short(right)
     if isinstance(right, list):
-        frame.charge(weigh(right, MAX_WORK) if isinstance(left, (list, dict)) else 1 + len(right))
+        if isinstance(left, (list, dict)):
+            frame.charge_for(right)
+        frame.charge(1 + len(right))
         return left in right
     if isinstance(right, dict):
         return isinstance(left, str) and left in right

@@ -30,7 +30,7 @@ def compile_tree(source: str) -> Compiled:
         run = builder.soft(parse(source), 0)
     except (RecursionError, MemoryError, OverflowError):
         raise TemplateFault("template-limit", "the expression is nested too deeply") from None
-    return Compiled(run, builder.names, builder.clocked)
+    return Compiled(run, builder.names, builder.clocked, makes=True)
 
 
 class _Builder:
@@ -85,7 +85,9 @@ def _name(builder: _Builder, node: nodes.Name, depth: int) -> Run:
 def _attribute(builder: _Builder, node: nodes.Getattr, depth: int) -> Run:
     offset = node.lineno + 1
     _public(node.attr, offset)
-    return members.key(builder.soft(node.node, depth), node.attr, path=_path(node), offset=offset)
+    return members.key(
+        builder.soft(node.node, depth), node.attr, path=_path(node.node), step=f".{node.attr}", offset=offset
+    )
 
 
 def _item(builder: _Builder, node: nodes.Getitem, depth: int) -> Run:
@@ -98,8 +100,9 @@ def _item(builder: _Builder, node: nodes.Getitem, depth: int) -> Run:
         return members.part(builder.strict(node.node, depth), limits, offset=node.lineno)
     base = builder.soft(node.node, depth)
     if isinstance(argument, nodes.Const) and isinstance(argument.value, str):
-        return members.key(base, argument.value, path=_path(node), offset=node.lineno)
-    return members.item(base, builder.strict(argument, depth), path=_path(node), offset=node.lineno)
+        name = argument.value
+        return members.key(base, name, path=_path(node.node), step=f"[{name!r}]", offset=node.lineno)
+    return members.item(base, builder.strict(argument, depth), path=_path(node.node), offset=node.lineno)
 
 
 def _list(builder: _Builder, node: nodes.List | nodes.Tuple, depth: int) -> Run:
@@ -229,8 +232,7 @@ def _path(node: nodes.Node) -> str:
     if isinstance(node, nodes.Getattr):
         return f"{_path(node.node)}.{node.attr}"
     if isinstance(node, nodes.Getitem):
-        argument = node.arg.value if isinstance(node.arg, nodes.Const) else "..."
-        return f"{_path(node.node)}[{argument!r}]" if argument != "..." else f"{_path(node.node)}[...]"
+        return f"{_path(node.node)}[{repr(node.arg.value) if isinstance(node.arg, nodes.Const) else '...'}]"
     return "value"
 
 

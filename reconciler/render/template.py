@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.render.bounds import MAX_TEMPLATE, MAX_TEXT, Frame
+from reconciler.render.bounds import MAX_TEMPLATE, MAX_TEXT, Frame, storable
 from reconciler.render.cache import CostCache
 from reconciler.render.expression import Clock, Expression, compile_expression, compiled
-from reconciler.render.faults import TemplateCode, TemplateFault
+from reconciler.render.faults import Refused, TemplateCode, TemplateFault
 from reconciler.render.scan import scan
 
 __all__ = [
@@ -46,12 +46,19 @@ class Template:
         """The text for one context of JSON data, at most 64 KiB. Raises :class:`TemplateFault`."""
         frame = Frame(context, self._clock)
         rendered: list[str] = []
+        size = 0
         try:
             for part in self.parts:
-                rendered.append(part if type(part) is str else part.text_in(frame))  # type: ignore[union-attr]
+                piece = part if isinstance(part, str) else part.text_in(frame)
+                size += len(piece)
+                if size > MAX_TEXT:
+                    raise TemplateFault("template-limit", f"the rendered text is longer than {MAX_TEXT} bytes")
+                rendered.append(piece)
+            return storable("".join(rendered))
         except TemplateFault as fault:
             raise fault.shifted(self._offsets[len(rendered)]) from None
-        return _within("".join(rendered))
+        except Refused as refused:
+            raise refused.at(0) from None
 
     def checked(self, roots: frozenset[str] | None, clock: Clock | None) -> Template:
         """Itself, when its expressions start from none but ``roots`` and have the clock they need."""
@@ -96,16 +103,3 @@ def _compiled(source: str) -> Template:
             parts.append(piece)
         offsets.append(offset)
     return _cache.put(source, Template(source, tuple(parts), offsets=tuple(offsets)), cost)
-
-
-def _within(text: str) -> str:
-    """The text, when it is within bounds and can be stored: no half of a surrogate pair, at most 64 KiB."""
-    if len(text) <= MAX_TEXT and text.isascii():
-        return text
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise TemplateFault("template-value", f"the text holds {text[error.start]!a}, which is no character") from None
-    if size > MAX_TEXT:
-        raise TemplateFault("template-limit", f"the rendered text has {size} bytes; at most {MAX_TEXT} are allowed")
-    return text
