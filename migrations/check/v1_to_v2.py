@@ -57,7 +57,7 @@ def _translated(data: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     if strategy == "http":
         if config.get("url") is not None and not collectors:
             lifted = {key: config.pop(key) for key in LIFTED if config.get(key) is not None}
-            if type(config.get("timeout")) is int and config["timeout"] >= 100:
+            if isinstance(config.get("timeout"), int) and config["timeout"] >= 100:
                 lifted["timeout"] = config["timeout"]
             collectors = [{"type": "request@1", "config": _request(lifted, ("spec", "config"), translator)}]
         if "proxyUrl" in config:

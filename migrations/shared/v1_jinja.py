@@ -2,7 +2,7 @@
 
 Two things differ between the languages. What isn't there was empty in version 1 and is an error in version 2: a path
 that may be missing gets a ``default``. And version 1 compared loosely, so that ``5 == "5"``: where the types don't
-tell that both languages agree, the comparison becomes one of the ``loose_`` filters.
+tell that both languages agree, the comparison becomes one of the ``loose_`` filters. The output calls nothing: it is paths, operators and filters.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _FILTERS: dict[str, tuple[str, int, str]] = {
     "older_than": ("older_than", 1, "bool"),
 }
 _PLAIN_ON_TEXT = {"upper": "upper", "lower": "lower"}
-_EMPTY_TEXT_WILL_DO = frozenset({"upper", "lower", "capitalize", "trim", "truncate", "replace", "length", "default"})
+_STRICT = frozenset({"json", "upper", "lower"})
+"""Filters of version 2 that refuse what is missing; all others take it for none, as version 1 did."""
 
 Path = tuple[str, ...]
 
@@ -73,7 +74,7 @@ class Writer:
         if isinstance(node, Ternary):
             return self._ternary(node, empty), _CONDITION
         if isinstance(node, Filter):
-            return self._filter(node, empty)
+            return self._filter(node)
         if node.sign == "&&":
             return f"{self._at(node.left, _AND)} and {self._at(node.right, _NOT)}", _AND
         if node.sign == "||":
@@ -124,7 +125,7 @@ class Writer:
             return f"{base}.{node.key}"
         return f"{base}[{self._write(node.key)[0]}]"
 
-    def _filter(self, node: Filter, empty: str) -> tuple[str, int]:
+    def _filter(self, node: Filter) -> tuple[str, int]:
         known = _FILTERS.get(node.name)
         if known is None:
             close = get_close_matches(node.name, list(_FILTERS), n=1)
@@ -135,15 +136,15 @@ class Writer:
             return self._write(Not(node.operand))
         if node.name in _PLAIN_ON_TEXT and self._type(node.operand) == "string":
             name = _PLAIN_ON_TEXT[node.name]
-        operand = self._operand(node, empty)
+        operand = self._operand(node.operand, name)
         arguments = ", ".join(self._write(a)[0] for a in node.arguments[:most])
         return f"{operand} | {name}({arguments})" if arguments else f"{operand} | {name}", _FILTER
 
-    def _operand(self, node: Filter, empty: str) -> str:
-        text = self._at(node.operand, _FILTER, empty if node.name in _EMPTY_TEXT_WILL_DO else "none")
-        if node.name == "default" and isinstance(node.operand, (Name, Member)):
-            # The filter takes what is missing for empty by itself.
-            return text.removesuffix(f" | default({empty})")
+    def _operand(self, node: Node, name: str) -> str:
+        """What a filter is applied to; most take a missing path for none by themselves."""
+        text = self._at(node, _FILTER)
+        if name not in _STRICT and isinstance(node, (Name, Member)):
+            return text.removesuffix(" | default(none)")
         return text
 
     def _comparison(self, node: Binary) -> tuple[str, int]:
@@ -155,11 +156,12 @@ class Writer:
                     return f"{self._at(one, _FILTER)} {test}", _COMPARE
             if self._agree(left, right):
                 return f"{self._at(left, _FILTER)} {node.sign} {self._at(right, _FILTER)}", _COMPARE
-            text = f"{self._at(left, _FILTER)} | loose_equal({self._write(right)[0]})"
+            text = f"{self._operand(left, 'loose_equal')} | loose_equal({self._write(right)[0]})"
             return (text, _FILTER) if node.sign == "==" else (f"not {text}", _NOT)
         if self._type(left) == self._type(right) == "number":
             return f"{self._at(left, _FILTER)} {node.sign} {self._at(right, _FILTER)}", _COMPARE
-        return f"{self._at(left, _FILTER)} | {_LOOSE[node.sign]}({self._write(right)[0]})", _FILTER
+        name = _LOOSE[node.sign]
+        return f"{self._operand(left, name)} | {name}({self._write(right)[0]})", _FILTER
 
     def _agree(self, left: Node, right: Node) -> bool:
         """Whether strict and loose equality can't differ for these two."""

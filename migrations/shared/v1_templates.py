@@ -79,6 +79,12 @@ class Translator:
         else:
             self._writer = Writer({**_AUTOMATION_SAFE, **_payload(events)}, None, _AUTOMATION_RENAMED)
 
+    def within(self, events: list[str]) -> Translator:
+        """A translator for texts that read the payload of other events; what it gathers is gathered here."""
+        other = Translator(events)
+        other._problems, other._notes = self._problems, self._notes
+        return other
+
     def text(self, value: Any, at: Place) -> Any:
         """A template; what is no string, or holds no ``{{``, stays as it is."""
         if not isinstance(value, str) or "{{" not in value:

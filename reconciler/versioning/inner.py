@@ -84,7 +84,7 @@ def actions(value: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def split_pin(pin: Any) -> tuple[str, int]:
     """``http@3`` as ``("http", 3)``; version 0 where there is none, or none to be understood."""
-    if type(pin) is not str:
+    if not isinstance(pin, str):
         return "", 0
     name, _, version = pin.partition("@")
     return name, int(version) if version.isascii() and version.isdigit() and len(version) < 6 else 0

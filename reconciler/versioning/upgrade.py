@@ -72,6 +72,13 @@ def migrate_only(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+def renamed(data: dict[str, Any]) -> list[tuple[Path, Path]]:
+    """What the document's own steps declare about names, for :mod:`.trace`."""
+    if data["apiVersion"] != V1_API_VERSION:
+        return []
+    return [pair for step in load_chains()[KINDS[V1_KINDS[data["kind"]]].subject].path(1) for pair in step.renamed]
+
+
 def _other(api: Any) -> Upgraded:
     """Neither of the versions we write: a newer one, a slip of the pen, or another tool's document."""
     if not isinstance(api, str):
