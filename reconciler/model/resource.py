@@ -18,7 +18,7 @@ class Key(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """``path`` is where it stands in the head document, ``line`` in the file (0 when unknown).
+    """``path`` is where it stands in the head document.
 
     ``lenient``: a version 1 document tolerates that it resolves nowhere, with a warning.
     """
@@ -26,7 +26,6 @@ class Reference(NamedTuple):
     kind: str
     name: str
     path: Path
-    line: int = 0
     lenient: bool = False
 
 

@@ -20,7 +20,7 @@ def resource_extra(r: Resource) -> str:
         return "{}"
     extra: dict[str, Any] = {}
     if r.references:
-        extra["refs"] = [[*x[:2], list(x.path), x.line, x.lenient] for x in r.references]
+        extra["refs"] = [[x.kind, x.name, list(x.path), x.lenient] for x in r.references]
     if r.holes:
         extra["holes"] = [[list(h.path), h.source, h.check] for h in r.holes]
     if r.secrets:
@@ -42,7 +42,7 @@ def stored(row: tuple[Any, ...]) -> Stored:
         line,
         body.encode(),
         digest,
-        tuple(Reference(k, n, tuple(p), at, lenient) for k, n, p, at, lenient in more.get("refs", ())),
+        tuple(Reference(k, n, tuple(p), lenient) for k, n, p, lenient in more.get("refs", ())),
         tuple(Hole(tuple(p), text, check) for p, text, check in more.get("holes", ())),
         tuple(more.get("secrets", ())),
         bool(protected),
@@ -54,7 +54,7 @@ def stored(row: tuple[Any, ...]) -> Stored:
 def edge_rows(uid: int, resource: Resource) -> Iterable[tuple[Any, ...]]:
     """One row of ``edge`` for each reference."""
     for seq, r in enumerate(resource.references):
-        yield r.kind, r.name, uid, seq, dumps(list(r.path)).decode(), r.line, int(r.lenient)
+        yield r.kind, r.name, uid, seq, dumps(list(r.path)).decode(), int(r.lenient)
 
 
 def resource_seal(uid: int, digest: str, status: str) -> int:

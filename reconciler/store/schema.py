@@ -49,7 +49,7 @@ create index resource_since on resource (since);
 create index resource_until on resource (until) where until is not null;
 create table edge (
   to_kind text not null, to_name text not null, from_uid bigint not null, seq bigint not null, path text not null,
-  line bigint not null, lenient bigint not null, primary key (to_kind, to_name, from_uid, seq)) {ROWLESS};
+  lenient bigint not null, primary key (to_kind, to_name, from_uid, seq)) {ROWLESS};
 create index edge_from on edge (from_uid);
 create table slice (
   system bigint not null, "check" bigint not null, environment bigint not null, since bigint not null, until bigint,

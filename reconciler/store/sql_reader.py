@@ -129,15 +129,15 @@ class SqlReader:
     def referrers(self, keys: Collection[Key], kind: str | None = None) -> Iterator[tuple[int, Key, Reference]]:
         """See the port."""
         sql = (
-            "select e.from_uid, r.kind, r.name, e.to_kind, e.to_name, e.path, e.line, e.lenient from edge e "
+            "select e.from_uid, r.kind, r.name, e.to_kind, e.to_name, e.path, e.lenient from edge e "
             "join resource r on r.uid = e.from_uid and r.until is null"
         )
         for chunk in _chunks(set(keys)):
             flat = [v for key in chunk for v in key]
             where = f" where (e.to_kind, e.to_name) in (values {_marks(len(chunk), 2)})"
-            for uid, fkind, fname, tkind, tname, path, line, lenient in self._all(sql + where, flat):
+            for uid, fkind, fname, tkind, tname, path, lenient in self._all(sql + where, flat):
                 if kind is None or fkind == kind:
-                    yield uid, Key(fkind, fname), Reference(tkind, tname, tuple(loads(path)), line, bool(lenient))
+                    yield uid, Key(fkind, fname), Reference(tkind, tname, tuple(loads(path)), bool(lenient))
 
     def names(self, uids: Collection[int] | None = None) -> dict[int, Key]:
         """See the port."""

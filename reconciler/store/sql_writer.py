@@ -77,7 +77,7 @@ class SqlStore(SqlReader):
         )
         self.db.many(f"insert into resource ({RESOURCE_COLUMNS}) values ({','.join('?' * 13)})", sorted(inserted))
         self.db.many("delete from edge where from_uid = ?", edges_gone)
-        self.db.many("insert into edge values (?, ?, ?, ?, ?, ?, ?)", sorted(edges))
+        self.db.many("insert into edge values (?, ?, ?, ?, ?, ?)", sorted(edges))
         return sealed
 
     def _write_slices(self, plan: Plan, n: int) -> int:

@@ -1,0 +1,206 @@
+"""Which slices a change can touch, and their rendered bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.base.canonical import digest, dumps
+from reconciler.base.diagnostics import Diagnostic, Fault
+from reconciler.flows.world import World, display_name
+from reconciler.model.plan import Action, ResourceChange
+from reconciler.model.resource import Key, Resource
+from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
+from reconciler.render.faults import TemplateFault
+from reconciler.render.slices import CheckPieces, HoleFault, Scope, compile_check
+
+
+@dataclass(slots=True)
+class Work:
+    """What has to be rendered: whole systems, and in the others what names one of ``checks`` or ``environments``."""
+
+    systems: dict[Key, Resource] = field(default_factory=dict)
+    partial: dict[Key, Resource] = field(default_factory=dict)
+    checks: set[str] = field(default_factory=set)
+    environments: set[str] = field(default_factory=set)
+
+
+def affected(world: World, changes: Iterable[ResourceChange], *, everything: bool) -> Work:
+    """Follow the changes through references: check and environment to systems, environment to those that extend it.
+
+    ``everything``: another tool or other settings read this, so that each system has to be looked at.
+    """
+    work = Work()
+    for change in changes:
+        if change.new is None or change.action is Action.KEEP:
+            continue
+        kind, name = change.new.key
+        if kind == "System":
+            work.systems[change.new.key] = change.new
+        elif kind == "Check":
+            work.checks.add(name)
+        elif kind == "Environment":
+            work.environments.add(name)
+    if everything:
+        work.systems.update((k, r) for k, r in world.fresh.items() if k.kind == "System")
+    _descend(world, work)
+    keys = {Key("Check", n) for n in work.checks} | {Key("Environment", n) for n in work.environments}
+    found = {key for _, key, _ in world.referrers(keys, "System")}
+    found |= {
+        k for k, r in world.fresh.items() if k.kind == "System" and any((x.kind, x.name) in keys for x in r.references)
+    }
+    world.fetch(found)
+    for key in found - work.systems.keys():
+        system = world.find(key)
+        if system is not None:
+            work.partial[key] = system
+    return work
+
+
+def _descend(world: World, work: Work) -> None:
+    children: dict[str, list[str]] = {}
+    for key, r in world.fresh.items():
+        if key.kind == "Environment":
+            for x in r.references:
+                children.setdefault(x.name, []).append(key.name)
+    front = set(work.environments)
+    while front:
+        keys = {Key("Environment", n) for n in front}
+        below = {key.name for _, key, _ in world.referrers(keys, "Environment")}
+        below |= {child for n in front for child in children.get(n, ())}
+        front = below - work.environments
+        work.environments |= front
+
+
+class Renderer:
+    """Renders the slices of a :class:`Work`. ``uid`` gives the uid of every key that can be part of a slice."""
+
+    def __init__(
+        self, world: World, uid: Callable[[Key], int], locate: Callable[[Resource, Fault], Diagnostic]
+    ) -> None:
+        self._world = world
+        self._uid = uid
+        self._locate = locate
+        self._pieces: dict[str, CheckPieces | None] = {}
+        self._scopes: dict[str | None, dict[str, Any]] = {}
+        self._memo: dict[tuple[str, str, str | None], bytes | TemplateFault] = {}
+        self._told: set[tuple[str, object, str | None]] = set()
+        self.diagnostics: list[Diagnostic] = []
+        self.slices: dict[SliceKey, tuple[str, bytes]] = {}
+
+    def run(self, work: Work) -> None:
+        """Render everything; results in ``slices`` (digest and body by key) and ``diagnostics``."""
+        self._world.fetch(
+            Key(x.kind, x.name)
+            for s in (*work.systems.values(), *work.partial.values())
+            for x in s.references
+            if x.kind in ("Check", "Environment")
+        )
+        for system in work.systems.values():
+            self._system(system, None)
+        for system in work.partial.values():
+            self._system(system, work)
+        for name in work.checks:
+            self._pieces_of(name)  # a check that no system runs has its templates looked at all the same
+
+    def _system(self, system: Resource, only: Work | None) -> None:
+        body = self._world.body(system)
+        spec = body["spec"]
+        members: Sequence[str] = spec.get("environments") or ()
+        seen = {"id": system.key.name, "name": display_name(body["metadata"]), "fields": spec.get("fields") or {}}
+        for number, assignment in enumerate(spec.get("checks") or ()):
+            name = assignment["check"]
+            whole = only is None or name in only.checks
+            if not whole and only is not None and not only.environments.intersection(members):
+                continue
+            pieces = self._pieces_of(name)
+            check = self._world.find(Key("Check", name))
+            if pieces is None or check is None:
+                continue
+            rest = dumps({k: v for k, v in assignment.items() if k not in ("check", "environments")})
+            head = self._world.body(check)
+            seen_check = {
+                "id": name,
+                "name": display_name(head["metadata"]),
+                "intervalSeconds": _seconds(head["spec"].get("interval", 0)),
+            }
+            key = (self._uid(system.key), self._uid(check.key))
+            for environment in self._environments(system, number, assignment, members):
+                if not whole and only is not None and environment not in only.environments:
+                    continue
+                if environment is not None and self._world.find(Key("Environment", environment)) is None:
+                    continue  # told as an unresolved reference, or taken as given
+                scope = Scope(
+                    environment, {"environment": self._scope(environment), "check": seen_check, "system": seen}
+                )
+                text, faults = pieces.render(rest, scope, self._memo)
+                if faults:
+                    self._report(system, check, environment, faults)
+                    continue
+                last = NO_ENVIRONMENT if environment is None else self._uid(Key("Environment", environment))
+                self.slices[SliceKey(*key, last)] = (digest(text), text)
+
+    def _environments(
+        self, system: Resource, number: int, assignment: Mapping[str, Any], members: Sequence[str]
+    ) -> Sequence[str | None]:
+        """Null: all the system is in. A list: these, within membership, in its order. Nothing left: one run with none."""
+        named = assignment.get("environments")
+        if named is None:
+            return members or (None,)
+        outside = [n for n in named if n not in members]
+        for name in outside:
+            fault = Fault(
+                "outside-membership",
+                f"system {system.key.name} isn't in environment {name!r}, so {assignment['check']} doesn't run there",
+                ("spec", "checks", number, "environments", named.index(name)),
+                hint="add it to the system's environments, or leave it out here",
+                severity="warning",
+            )
+            self._once((system.key.name, fault.path, name), system, fault)
+        return [m for m in members if m in named] or (None,)
+
+    def _scope(self, environment: str | None) -> dict[str, Any]:
+        found = self._scopes.get(environment)
+        if found is None:
+            found = {}
+            if environment is not None:
+                key = Key("Environment", environment)
+                resource = self._world.find(key)
+                title = display_name(self._world.body(resource)["metadata"]) if resource else environment
+                found = {**self._world.environment_fields(key), "id": environment, "name": title}
+            self._scopes[environment] = found
+        return found
+
+    def _pieces_of(self, name: str) -> CheckPieces | None:
+        if name not in self._pieces:
+            check = self._world.find(Key("Check", name))
+            pieces, faults = compile_check(check) if check is not None else (None, [])
+            self._pieces[name] = pieces
+            for hole, fault in faults:
+                if check is not None:
+                    told = Fault(fault.code, fault.message, hole.path, fault.hint, offset=fault.offset)
+                    self._once((name, hole.path, None), check, told)
+        return self._pieces[name]
+
+    def _report(self, system: Resource, check: Resource, environment: str | None, faults: list[HoleFault]) -> None:
+        for hole, fault in faults:
+            if environment is None:
+                where = f"check {check.key.name} runs without an environment on system {system.key.name}"
+                hint = fault.hint or "put the system into an environment, or use | default(...)"
+                if fault.code != "template-undefined":
+                    hint = fault.hint or ""
+            else:
+                where = f"in environment {environment}, on system {system.key.name}"
+                hint = fault.hint or ""
+            told = Fault(fault.code, f"{fault.message} ({where})", hole.path, hint or None, offset=fault.offset)
+            self._once((check.key.name, hole.path, environment or ""), check, told)
+
+    def _once(self, what: tuple[str, object, str | None], resource: Resource, fault: Fault) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self.diagnostics.append(self._locate(resource, fault))
+
+
+def _seconds(ms: int) -> float | int:
+    return ms // 1000 if ms % 1000 == 0 else ms / 1000

@@ -1,0 +1,79 @@
+"""Plan and commit under the lock, or commit exactly what was reviewed."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.base.errors import StalePlan
+from reconciler.model.plan import Plan
+from reconciler.store.port import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who applies. In CI the account that started the job says more than the account it runs as."""
+
+    name: str
+    host: str
+
+    @staticmethod
+    def here() -> Actor:
+        """From ``GITOPS_ACTOR``, the variables that CI services set, or the account."""
+        for variable in ("GITOPS_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+            if os.environ.get(variable):
+                return Actor(os.environ[variable], socket.gethostname())
+        try:
+            return Actor(getpass.getuser(), socket.gethostname())
+        except (KeyError, OSError):  # an account without a name, as in many containers
+            return Actor(f"uid {os.getuid()}", socket.gethostname())
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did. ``generation`` is the newest; ``plan`` what was committed, or would have been."""
+
+    plan: Plan
+    generation: int
+    committed: bool
+    seconds: float
+
+
+def apply_planned(
+    store: Writer,
+    plan: Callable[[], Plan],
+    *,
+    actor: Actor,
+    lock_timeout: float,
+    confirm: Callable[[Plan], bool] | None = None,
+) -> Applied:
+    """Take the lock, make the plan, ask, commit.
+
+    The lock is taken before planning, so that of two applies at once the second plans against what the first left.
+    ``confirm`` is asked only when something is pending. Raises what ``plan`` raises, ``LockHeld`` and ``StoreError``.
+    """
+    started = time.monotonic()
+    with store.lock(actor=actor.name, timeout=lock_timeout):
+        made = plan()
+        if made.pending and confirm is not None and not confirm(made):
+            return Applied(made, made.base, False, time.monotonic() - started)
+        return _commit(store, made, actor, started)
+
+
+def apply_reviewed(store: Writer, plan: Plan, *, actor: Actor, lock_timeout: float) -> Applied:
+    """Commit a saved plan exactly, or raise ``StalePlan`` when the store has moved on since."""
+    started = time.monotonic()
+    with store.lock(actor=actor.name, timeout=lock_timeout):
+        now = store.generation()
+        if now != plan.base:
+            raise StalePlan(plan.base, now)
+        return _commit(store, plan, actor, started)
+
+
+def _commit(store: Writer, plan: Plan, actor: Actor, started: float) -> Applied:
+    generation = store.apply(plan, actor=actor.name, host=actor.host, started=started)
+    return Applied(plan, generation, plan.pending, time.monotonic() - started)

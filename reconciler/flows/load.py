@@ -1,0 +1,122 @@
+"""One file to resources: parse, shape check, migrate, validate. Every fault of the file, none hides another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.base.canonical import digest
+from reconciler.base.diagnostics import Diagnostic, Fault, Place
+from reconciler.flows.locate import Located
+from reconciler.kinds.table import V1_KINDS
+from reconciler.kinds.validate import RuntimeTemplate, validate
+from reconciler.model.resource import Key, Resource
+from reconciler.source.faults import Parsed
+from reconciler.source.yaml import load
+from reconciler.versioning.upgrade import upgrade
+
+
+@dataclass(slots=True)
+class FileResult:
+    """What one file holds. ``documents`` counts ours, ``passed_over`` those of other tools."""
+
+    path: str
+    sha: str
+    resources: list[Resource] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    documents: int = 0
+    passed_over: int = 0
+    failed: set[Key] = field(default_factory=set)
+    """Names of documents of ours that have a fault of their own."""
+    unparsed: bool = False
+    """A part of the file is no YAML, so that the names in it are unknown."""
+
+
+def read_file(path: str, sha: str, data: bytes, *, source: str, explicit: bool) -> FileResult:
+    """Read the bytes of one file.
+
+    ``explicit``: a glob of the user names it, so that a document of another tool is a fault rather than passed over.
+    """
+    result = FileResult(path, sha)
+    located = Located(path, data)
+    documents, faults = load(data)
+    result.unparsed = bool(faults)
+    result.diagnostics += [
+        located.with_excerpt(Diagnostic(f.code, f.message, Place(path, f.line, f.column), f.hint)) for f in faults
+    ]
+    for parsed in documents:
+        _read_document(parsed, located, result, source=source, explicit=explicit)
+    return result
+
+
+def _read_document(parsed: Parsed, located: Located, result: FileResult, *, source: str, explicit: bool) -> None:
+    nth = parsed.index
+    upgraded = upgrade(parsed.value)
+    if upgraded.foreign:
+        if not explicit:
+            result.passed_over += 1
+            return
+        fault = Fault(
+            "foreign-document",
+            "this document isn't one of gitops, but a glob of the settings names its file",
+            ("apiVersion",) if isinstance(parsed.value, dict) else (),
+            hint="write apiVersion: gitops/v2, or narrow the include globs",
+        )
+        result.diagnostics.append(located.diagnostic(nth, fault))
+        return
+    result.documents += 1
+    result.diagnostics += [located.diagnostic(nth, f) for f in upgraded.faults]
+    if upgraded.kind is None or upgraded.data is None:
+        _note_failed(parsed.value, result)
+        return
+    validated = validate(upgraded.kind, upgraded.data, declared=upgraded.declared)
+    migrated = parsed.value if upgraded.steps else None
+    result.diagnostics += [located.diagnostic(nth, f, original=migrated) for f in validated.faults]
+    faults = [f for f in map(_runtime_fault, validated.runtime_templates) if f is not None]
+    result.diagnostics += [located.diagnostic(nth, f, original=migrated) for f in faults]
+    if faults or not validated.body or any(f.severity == "error" for f in upgraded.faults):
+        _note_failed(upgraded.data, result)
+        return
+    result.resources.append(
+        Resource(
+            Key(upgraded.kind, upgraded.data["metadata"]["name"]),
+            source,
+            result.path,
+            nth,
+            parsed.line,
+            validated.body,
+            digest(validated.body),
+            validated.references,
+            validated.holes,
+            validated.secrets,
+            validated.protected,
+            validated.renamed_from,
+        )
+    )
+
+
+def _runtime_fault(template: RuntimeTemplate) -> Fault | None:
+    """Compile what an automation evaluates later, so that its mistakes are found now."""
+    from reconciler.render.expression import compile_expression
+    from reconciler.render.faults import TemplateFault
+    from reconciler.render.template import compile_template
+
+    path, source, what = template
+    compile_it = compile_template if what == "template" else compile_expression
+    try:
+        compile_it(source, clock=_never)
+    except TemplateFault as fault:
+        return Fault(fault.code, fault.message, path, fault.hint, offset=fault.offset)
+    return None
+
+
+def _never() -> float:
+    return 0.0
+
+
+def _note_failed(data: Any, result: FileResult) -> None:
+    metadata = data.get("metadata") if isinstance(data, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if isinstance(name, str) and isinstance(kind, str):
+        result.failed.add(Key(V1_KINDS.get(kind, kind), name))

@@ -1,0 +1,119 @@
+"""Where documents and store are: the folder, the settings in force, and the tree, as late as possible.
+
+What a commit means must not depend on what lies in the checkout, so ``gitops.yaml`` is read from the commit as well.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.base.errors import PlanRefused, SourceError
+from reconciler.flows.settings import FILE, Overrides, Settings, resolve
+from reconciler.source.gitcli import find_root, run
+from reconciler.source.head import Head
+from reconciler.source.head import resolve as resolve_head
+
+if TYPE_CHECKING:
+    from reconciler.source.tree import Tree
+
+_REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?/*\s*\Z")
+
+
+@dataclass(slots=True)
+class Source:
+    """One source, settled but not read. ``head`` is None for a working tree."""
+
+    folder: Path
+    settings: Settings
+    name: str
+    head: Head | None
+    _tree: Tree | None = None
+
+    @property
+    def store(self) -> str:
+        """The address of its store; a relative file is relative to the folder."""
+        address = self.settings.store
+        if address == ":memory:" or "://" in address:
+            return address
+        return str(self.folder / address)
+
+    def tree(self) -> Tree:
+        """The files; listing and reading happens on demand."""
+        if self._tree is None:
+            from reconciler.source.globs import Globs
+
+            globs = Globs(self.settings.include, self.settings.exclude)
+
+            def wanted(path: str) -> bool:
+                return path != FILE and globs.match(path)
+
+            if self.head is None:
+                from reconciler.source.worktree import WorkTree
+
+                self._tree = WorkTree(self.folder, wanted=wanted, name=self.name)
+            else:
+                from reconciler.source.git import GitTree
+
+                self._tree = GitTree(self.folder, self.head.commit, wanted=wanted, name=self.name, head=self.head)
+        return self._tree
+
+    def moved_past(self, held: str) -> bool:
+        """Whether the commit is neither ``held`` nor older. A working tree always is: somebody made it on purpose.
+
+        Raises ``PlanRefused`` when the clone is too shallow to tell.
+        """
+        if self.head is None:
+            return True
+        if self.head.commit == held:
+            return False
+        try:
+            return bool(run(self.folder, "rev-list", "--max-count=1", self.head.commit, f"^{held}").strip())
+        except SourceError:
+            raise PlanRefused(
+                "held",
+                f"source {self.name} was rolled back from commit {held[:12]}, which this clone doesn't have, "
+                "so that it can't be told whether git moved past it",
+                hint="fetch the whole history (git fetch --unshallow), or pass --force",
+            ) from None
+
+
+def open_source(folder: Path, overrides: Overrides, *, rev: str | None = None, worktree: bool = False) -> Source:
+    """Settle what is read: a commit (``rev``, else HEAD), or the working tree where asked or where there is no git.
+
+    Raises ``SourceError``, ``UsageError``, and ``InvalidDocuments`` for ``gitops.yaml``.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise SourceError(f"there is no folder {folder}", hint="name the root of the repository")
+    in_git = find_root(folder) is not None or (folder / "HEAD").is_file()
+    if worktree or (not in_git and rev is None):
+        head, file = None, _file_on_disk(folder)
+    else:
+        head = resolve_head(folder, rev or "HEAD")
+        file = head.config
+    settings = resolve(file, overrides)
+    return Source(folder, settings, settings.source or _default_name(folder, in_git), head)
+
+
+def _file_on_disk(folder: Path) -> bytes | None:
+    try:
+        return (folder / FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SourceError(f"{folder / FILE} can't be read: {error.strerror}") from error
+
+
+def _default_name(folder: Path, in_git: bool) -> str:
+    """The repository's name: of its origin, so that each clone has the same, else of its folder; then the subfolder."""
+    if not in_git:
+        return folder.name or "root"
+    root = find_root(folder) or folder
+    config = run(folder, "config", "--default", "", "--get", "remote.origin.url").decode("utf-8", "replace").strip()
+    match = _REMOTE_NAME.search(config)
+    name = match[1] if match else root.name.removesuffix(".git") or "root"
+    below = folder.relative_to(root).as_posix() if folder != root else ""
+    return f"{name}/{below}" if below else name

@@ -1,0 +1,65 @@
+"""Which files have to be read, and what they hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.base.diagnostics import Diagnostic
+from reconciler.flows.load import read_file
+from reconciler.flows.progress import Progress
+from reconciler.model.plan import BlobChange
+from reconciler.model.resource import Key, Resource
+
+if TYPE_CHECKING:
+    from reconciler.source.tree import Tree
+
+_NAME = re.compile(rb"^[ {]*(?:metadata:\s*\{\s*)?name:\s*[\"']?([A-Za-z0-9-]+)", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read for one plan."""
+
+    resources: list[Resource] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    blobs: list[BlobChange] = field(default_factory=list)
+    """Every file that was read, and every one that is gone (with an empty ``sha``)."""
+    same: set[str] = field(default_factory=set)
+    """Files that were read again although their bytes are as they were."""
+    failed: set[Key] = field(default_factory=set)
+    """Documents that have a fault of their own: who refers to them isn't to blame."""
+    failed_names: set[str] = field(default_factory=set)
+    """Names that stand in files which couldn't be parsed; their kinds are unknown."""
+    files: int = 0
+    """Files of the source in all, read or not."""
+
+    @property
+    def paths(self) -> set[str]:
+        """Files whose stored resources are replaced by what was read."""
+        return {b.path for b in self.blobs}
+
+
+def read_tree(tree: Tree, known: Mapping[str, str], *, explicit: bool, full: bool, progress: Progress) -> Reading:
+    """Read the files of the tree whose blob isn't the ``known`` one; all of them when ``full``.
+
+    ``explicit``: the user's globs name the files, so that a document of another tool is a fault.
+    """
+    entries = dict(tree.entries())
+    reading = Reading(files=len(entries), diagnostics=list(tree.faults))
+    unseen = [p for p, sha in entries.items() if full or known.get(p) != sha]
+    reading.same = {p for p in unseen if known.get(p) == entries[p]}
+    progress.stage("reading", len(unseen))
+    for path, data in tree.read(unseen):
+        result = read_file(path, entries[path], data, source=tree.name, explicit=explicit)
+        reading.resources += result.resources
+        reading.diagnostics += result.diagnostics
+        reading.failed |= result.failed
+        if result.unparsed:
+            reading.failed_names |= {m.decode() for m in _NAME.findall(data)}
+        reading.blobs.append(BlobChange(path, result.sha, result.documents, result.passed_over, b""))
+        progress.advance()
+    reading.blobs += (BlobChange(path, "", 0, 0, b"") for path in known if path not in entries)
+    return reading

@@ -1,0 +1,197 @@
+"""The middle of every plan, whatever it starts from: link, match with the store, render what is touched, compare.
+
+A plan of a commit starts from files, a rollback from an older generation; from here on they are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from reconciler.base.diagnostics import Diagnostic, Fault
+from reconciler.flows import link
+from reconciler.flows.affected import Renderer, Work, affected
+from reconciler.flows.progress import Progress
+from reconciler.flows.world import World
+from reconciler.model.plan import Action, Cause, ResourceChange, SliceChange, Stored
+from reconciler.model.resource import Key, Resource
+from reconciler.model.slice import SliceKey
+from reconciler.plan.compare import compare_slices
+from reconciler.plan.match import Deletion, match
+from reconciler.store.port import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a plan starts from. ``previous`` is what the store holds of what ``resources`` replace."""
+
+    source: str
+    resources: Sequence[Resource]
+    previous: Sequence[Stored]
+    deletion: Deletion
+    locate: Callable[[Resource, Fault], Diagnostic]
+    everything: bool = False
+    """All files were read, so that each system of them has to be rendered."""
+    renewed: bool = False
+    """Another tool read this: differences without a change in git are rewrites."""
+    same: Collection[str] = ()
+    """Files whose bytes are as they were when last applied."""
+    drifted: bool = False
+    """There were writes outside an apply."""
+    failed: Collection[Key] = ()
+    failed_names: Collection[str] = ()
+    external: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    grants: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Decisions, and everything that is wrong."""
+
+    changes: list[ResourceChange]
+    slices: list[SliceChange]
+    names: dict[int, str]
+    diagnostics: list[Diagnostic]
+    rendered: int
+    """How many slices were rendered."""
+
+
+def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
+    """Diagnostics are complete; decisions are to be used only when none of them is an error."""
+    fresh, twice = link.index(start.resources)
+    diagnostics = list(link.duplicate_faults(twice, start.locate))
+    world = World(reader, fresh, start.previous, failed=start.failed, failed_names=start.failed_names)
+    touched = _Journal(reader, start.source) if start.drifted else None
+    others = _others(reader, world, start)
+    active = [s for s in others.values() if s.status == "active"]
+    diagnostics += link.ownership_faults(fresh, active, start.locate)
+    diagnostics += _grant_faults(start)
+    changes = match(
+        start.previous,
+        fresh,
+        adoptable={k: s for k, s in others.items() if s.status == "orphaned"},
+        deletion=start.deletion,
+        next_uid=reader.next_uid(),
+        drifted=touched.resources if touched else (),
+        rewritten=start.same if start.renewed else (),
+    )
+    diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
+    diagnostics += link.broken_by_removal(world, start.source, lambda s, f: start.locate(s.resource, f))
+    diagnostics += link.cycle_faults(world, fresh.values(), start.locate)
+
+    uids = _Uids(world, changes, start.previous)
+    work = affected(world, changes, everything=start.everything)
+    progress.stage("rendering", 0)
+    renderer = Renderer(world, uids, start.locate)
+    if not any(d.code == "cycle" for d in diagnostics):
+        renderer.run(work)
+    diagnostics += renderer.diagnostics
+    slices = compare_slices(
+        renderer.slices,
+        _stored_slices(reader, world, work, changes, uids, touched),
+        journal=touched.slices if touched else None,
+        renewed=start.renewed,
+        changed=_really_changed(changes, work, uids),
+    )
+    return Resolved(changes, slices, _names(reader, slices, uids), diagnostics, len(renderer.slices))
+
+
+class _Uids:
+    """Uid by key, of what is there after the plan."""
+
+    def __init__(self, world: World, changes: Sequence[ResourceChange], previous: Sequence[Stored]) -> None:
+        self._world = world
+        self.known = {s.resource.key: s.uid for s in previous}
+        self.known.update((c.key, c.uid) for c in changes)
+
+    def __call__(self, key: Key) -> int:
+        found = self.known.get(key)
+        if found is None:
+            old = self._world.stored(key)
+            found = self.known[key] = old.uid if old is not None else 0
+        return found
+
+
+class _Journal:
+    """Rows written outside an apply: uids of resources, and slices with the digest they had before."""
+
+    def __init__(self, reader: Reader, source: str) -> None:
+        self.resources: set[int] = set()
+        self.slices: dict[SliceKey, str | None] = {}
+        for write in reader.outside(source):
+            if write.table == "resource":
+                self.resources.add(write.uid)
+            else:
+                key = SliceKey(write.uid, write.check, write.environment)
+                self.slices.setdefault(key, None if write.op == "insert" else write.digest)
+        self.broken = {SliceKey(m.uid, m.check, m.environment) for m in reader.mismatches() if m.table == "slice"}
+
+
+def _others(reader: Reader, world: World, start: Start) -> dict[Key, Stored]:
+    """Rows of the fresh names, and of what they were called before, that none of the read files declared."""
+    if world.empty:
+        return {}
+    mine = {s.resource.key for s in start.previous}
+    keys = {k for k in world.fresh if k not in mine}
+    former = {Key(k.kind, r.renamed_from) for k, r in world.fresh.items() if r.renamed_from}
+    found = {s.resource.key: s for s in reader.resources(keys=keys | (former - mine))}
+    # An old name that is still declared somewhere isn't adopted, nor a fault.
+    return {k: s for k, s in found.items() if k in keys or s.status == "orphaned"}
+
+
+def _grant_faults(start: Start) -> list[Diagnostic]:
+    patterns = [pattern for what, pattern in start.grants if what == "secret"]
+    if not patterns:
+        return []
+    found = []
+    for r in start.resources:
+        for name in r.secrets:
+            if not any(fnmatchcase(name, p) for p in patterns):
+                message = f"source {start.source} may not name the secret {name!r}"
+                hint = "an operator grants it: gitops source grant"
+                found.append(start.locate(r, Fault("secret-not-granted", message, ("spec",), hint)))
+    return found
+
+
+def _stored_slices(
+    reader: Reader,
+    world: World,
+    work: Work,
+    changes: Sequence[ResourceChange],
+    uids: _Uids,
+    touched: _Journal | None,
+) -> dict[SliceKey, str]:
+    """What the store holds of the slices that were rendered, or that nobody wants any more."""
+    if world.empty:
+        return {}
+    whole = {uids(key) for key in work.systems}
+    whole |= {c.uid for c in changes if c.key.kind == "System" and c.action is Action.DELETE}
+    partial = {uids(key) for key in work.partial}
+    checks = {uids(Key("Check", n)) for n in work.checks}
+    environments = {uids(Key("Environment", n)) for n in work.environments}
+    stored = {
+        key: digest
+        for key, digest in reader.slice_digests(whole | partial).items()
+        if key.system in whole or key.check in checks or key.environment in environments
+    }
+    if touched:
+        stored.update((key, f"not {stored[key]}") for key in touched.broken & stored.keys())
+    return stored
+
+
+def _really_changed(changes: Sequence[ResourceChange], work: Work, uids: _Uids) -> set[int]:
+    """Uids whose slices differ because git did, not because of the tool."""
+    found = {c.uid for c in changes if c.cause is Cause.CHANGE and c.action is not Action.KEEP}
+    if any(c.uid in found and c.key.kind == "Environment" for c in changes):
+        found |= {uids(Key("Environment", n)) for n in work.environments}
+    return found
+
+
+def _names(reader: Reader, slices: Sequence[SliceChange], uids: _Uids) -> dict[int, str]:
+    wanted = {uid for c in slices for uid in c.key if uid}
+    names = {uid: key.name for key, uid in uids.known.items() if uid in wanted}
+    missing = wanted - names.keys()
+    if missing:
+        names.update((uid, key.name) for uid, key in reader.names(missing).items())
+    return names
