@@ -74,10 +74,15 @@ def recover(data: bytes) -> tuple[list[Parsed], list[YamlFault]]:
             message = f"a file may hold at most {MAX_DOCUMENTS:,} documents"
             faults.append(YamlFault(f.YAML_LIMIT, message, piece.line + 1, 1, "split it into several files"))
             break
+        if not piece.holds_document():
+            # Comments and a lone `...`, which the parsers refuse and YAML allows; but they are text like all the rest.
+            fault = encoding_fault(piece.data, piece.line)
+            faults += [fault] if fault is not None else []
+            continue
         odd = judge(piece, budget, index)
         parsed += odd.parsed
         faults += odd.faults
-        index += piece.holds_document()
+        index += 1
     return parsed, sorted(faults, key=lambda fault: (fault.line, fault.column))
 
 

@@ -133,7 +133,9 @@ class WorkTree:
         skipped = {os.fsencode(name) for name in _SKIPPED}
         for folder, folders, files in os.walk(top, onerror=failed):
             folders[:] = [name for name in folders if name not in skipped]
-            for name in files:
+            # A link to a folder is listed among folders, and is no more walked than git would.
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            for name in files + links:
                 yield os.path.relpath(os.path.join(folder, name), top)
 
     def _read(self, path: str) -> bytes:
