@@ -138,8 +138,8 @@ def _json_path(name: str, json_path: str | None, field: ResultField, path: Path)
         return [Fault("bad-json-path", message, (*path, "jsonPath" if json_path is not None else "field"))]
     if json_path is None:
         return [Fault("missing-key", f"{name} needs a jsonPath", (*path, "jsonPath"), "as in jsonPath: $.ready")]
-    message = json_path_fault(json_path)
-    return [Fault("bad-json-path", message, (*path, "jsonPath"))] if message is not None else []
+    wrong = json_path_fault(json_path)
+    return [Fault("bad-json-path", wrong, (*path, "jsonPath"))] if wrong is not None else []
 
 
 @lru_cache(4096)

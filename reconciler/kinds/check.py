@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from reconciler.kinds.metadata import Envelope
 from reconciler.kinds.modelling import Model, conflict
-from reconciler.kinds.thresholds import Anomaly
 from reconciler.kinds.types import DurationType, Identifier, Json, Text
 
 
@@ -14,7 +13,9 @@ class StrategySpec(Model):
     """How the check connects."""
 
     type: Text = Field(description="The strategy with the version of its config.", examples=["http@3"])
-    config: dict[str, Any] = Field(default_factory=dict, description="The settings of the strategy; which, its type tells.")
+    config: dict[str, Any] = Field(
+        default_factory=dict, description="The settings of the strategy; which, its type tells."
+    )
 
 
 class Assertion(Model):
@@ -27,18 +28,20 @@ class Assertion(Model):
     json_path: Text | None = Field(
         None, description="Where in the field's JSON the value is (RFC 9535, without filters).", examples=["$.ready"]
     )
-    operator: Text = Field(description="How to compare; which operators fit, the field's type tells.", examples=["equals"])
+    operator: Text = Field(
+        description="How to compare; which operators fit, the field's type tells.", examples=["equals"]
+    )
     value: Json = Field(None, description="What to compare with; some operators take none.", examples=[200])
 
 
 class CollectorSpec(Model):
     """One measurement over the strategy's connection."""
 
-    id: Identifier | None = Field(
-        None, description="A name for its results that outlives reordering."
-    )
+    id: Identifier | None = Field(None, description="A name for its results that outlives reordering.")
     type: Text = Field(description="The collector with the version of its config.", examples=["request@1"])
-    config: dict[str, Any] = Field(default_factory=dict, description="The settings of the collector; which, its type tells.")
+    config: dict[str, Any] = Field(
+        default_factory=dict, description="The settings of the collector; which, its type tells."
+    )
     assertions: list[Assertion] = Field(default_factory=list, description="What has to hold for its result.")
 
 
@@ -52,14 +55,15 @@ class CheckSpec(Model):
     collectors: list[CollectorSpec] = Field(
         default_factory=list, description="What it measures; with none, only the connection is tested."
     )
-    anomaly: Anomaly | None = Field(None, description="How unusual measurements are found.")
 
     @model_validator(mode="after")
     def _ids_once(self) -> Self:
         seen: set[str] = set()
         for index, collector in enumerate(self.collectors):
             if collector.id in seen:
-                raise conflict(f"two collectors have the id {collector.id!r}", "collectors", index, "id", code="duplicate")
+                raise conflict(
+                    f"two collectors have the id {collector.id!r}", "collectors", index, "id", code="duplicate"
+                )
             if collector.id is not None:
                 seen.add(collector.id)
         return self

@@ -19,7 +19,9 @@ _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _HOST = re.compile(rf"(?:_?{_LABEL}\.)*{_LABEL}\.?\Z")
 _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?\Z|\.\Z")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?\Z")
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^\s/?#@]*@)?(\[[^\]\s]*\]|[^\s/?#:@]*)(?::([^/?#]*))?(?:[/?#]\S*)?\Z")
+_URL = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^\s/?#@]*@)?(\[[^\]\s]*\]|[^\s/?#:@]*)(?::([^/?#]*))?(?:[/?#]\S*)?\Z"
+)
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _INT64 = 2**63

@@ -13,7 +13,9 @@ class EnvironmentSpec(Model):
     """Fields for templates, its own and those of one parent."""
 
     extends: EnvironmentName | None = Field(
-        None, description="One parent, whose fields lie underneath: a field of the same name here wins.", examples=["base"]
+        None,
+        description="One parent, whose fields lie underneath: a field of the same name here wins.",
+        examples=["base"],
     )
     fields: JsonMap = Field(
         default_factory=dict,

@@ -10,10 +10,8 @@ from pydantic_core import ErrorDetails
 from reconciler.base.diagnostics import Fault, Path
 from reconciler.kinds import shape
 from reconciler.kinds.marks import named
+from reconciler.kinds.tags import TAG
 from reconciler.kinds.types import NAME_PATTERN, SENTENCES
-
-TAG = "\0"
-"""Begins the tags of our unions, so that they can be told from the keys of a document."""
 
 _TYPES = {
     "string_type": "text",
@@ -52,7 +50,9 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """The nearest of ``known`` as a question, and all of them."""
     everything = list(known)
     near = did_you_mean(word, everything)
-    listed = f"there {'is' if len(everything) == 1 else 'are'} {', '.join(everything)}" if everything else "there is none"
+    listed = (
+        f"there {'is' if len(everything) == 1 else 'are'} {', '.join(everything)}" if everything else "there is none"
+    )
     return f"{near} ({listed})" if near else listed
 
 
@@ -78,6 +78,8 @@ def _fault(details: ErrorDetails, model: type[BaseModel], prefix: Path) -> Fault
         sentence = str(context["sentence"])
         message = f"{name} {sentence}" if sentence.startswith(_PREDICATES) else sentence
         return Fault(kind, message, path, context.get("hint"), at="key" if at_key else "value")
+    if kind in ("bad-action", "bad-condition"):
+        return Fault(kind, details["msg"], path, _block_hint(details["input"]))
     if kind == "missing":
         return Fault("missing-key", f"{name} is missing", path, _describe(model, below))
     if kind == "extra_forbidden":
@@ -134,6 +136,12 @@ def _unknown_key(model: type[BaseModel], prefix: Path, below: Path) -> Fault:
     where = spelled((*prefix, *below[:-1])) if (*prefix, *below[:-1]) else "the document"
     hint = suggest(key, dict.fromkeys(known)) if known else "nothing can be set here"
     return Fault("unknown-key", f"{where} has no key {key!r}", (*prefix, *below), hint, at="key")
+
+
+def _block_hint(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return f"this one has {', '.join(str(key) for key in value)}" if value else "this one is empty"
+    return f"this one is {named(value)}"
 
 
 def _describe(model: type[BaseModel], below: Path) -> str | None:

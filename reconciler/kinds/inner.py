@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from reconciler.base.diagnostics import Fault, Path
 from reconciler.kinds.assertions import check_assertions
@@ -15,11 +15,15 @@ from reconciler.kinds.texts import Part
 
 @dataclass(slots=True)
 class Inner:
-    """What was found. ``parts`` are normalised and hold only good configs, ``raw`` are as written and hold all."""
+    """What was found. ``parts`` are normalised and hold only good configs, ``raw`` are as written and hold all.
+
+    ``unknown`` leads to configs whose model is not known, about which nothing more can be said.
+    """
 
     faults: list[Fault] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     raw: list[Part] = field(default_factory=list)
+    unknown: list[Path] = field(default_factory=list)
     runtime: tuple[tuple[Path, str, str], ...] = ()
 
     def config(self, loaded: Loaded, holder: dict[str, Any], target: dict[str, Any] | None, path: Path) -> None:
@@ -30,26 +34,29 @@ class Inner:
         if not isinstance(given, dict):
             return
         try:
-            value = loaded.dump(loaded.validate(given))
+            instance = loaded.validate(given)
         except ValidationError as error:
             self.faults += translate(error, loaded.model, where)
             return
         if target is not None:
-            target["config"] = value
-            self.parts.append(Part(loaded, value, where))
+            value = target["config"] = loaded.dump(instance)
+            self.parts.append(Part(loaded, value, where, instance))
 
     def pinned(self, table: str, holder: dict[str, Any], path: Path, *, key: str, prefix: str = "") -> Loaded | None:
         """The model that ``holder[key]`` pins; None, with the fault noted, when it pins none."""
         text = holder.get(key)
         if not isinstance(text, str) or not text:
+            self.unknown.append((*path, "config"))
             return None
         loaded, fault = resolve(table, text, (*path, key), key=key, prefix=prefix)
         if fault is not None:
             self.faults.append(fault)
+        if loaded is None:
+            self.unknown.append((*path, "config"))
         return loaded
 
 
-def check_parts(data: dict[str, Any], body: dict[str, Any] | None, declared: int) -> Inner:
+def check_parts(data: dict[str, Any], value: BaseModel | None, body: dict[str, Any] | None, declared: int) -> Inner:
     """Judge the strategy's config, the collectors' and their assertions. ``body`` is filled in, where there is one."""
     inner = Inner()
     spec = data.get("spec")
@@ -60,6 +67,7 @@ def check_parts(data: dict[str, Any], body: dict[str, Any] | None, declared: int
     path: Path = ("spec", "strategy")
     loaded = inner.pinned("strategies", strategy, path, key="type")
     if loaded is None:
+        inner.unknown.append(("spec", "collectors"))
         return inner
     inner.config(loaded, strategy, target and target["strategy"], path)
     collectors = spec.get("collectors")
@@ -84,8 +92,10 @@ def _collector(inner: Inner, collector: dict[str, Any], target: dict[str, Any] |
     inner.faults += check_assertions(assertions, loaded.results, (*path, "assertions"))
 
 
-def automation_parts(data: dict[str, Any], body: dict[str, Any] | None, declared: int) -> Inner:
+def automation_parts(
+    data: dict[str, Any], value: BaseModel | None, body: dict[str, Any] | None, declared: int
+) -> Inner:
     """Judge the configs of triggers and actions; see ``reconciler.kinds.flow``."""
     from reconciler.kinds.flow import walk
 
-    return walk(Inner(), data, body, declared)
+    return walk(Inner(), data, value, body, declared)

@@ -16,7 +16,7 @@ Keys = tuple[str, ...]
 
 
 class Loaded(NamedTuple):
-    """A model ready for use. The tuples of ``(keys, mark)`` are its marked places, ``shape.ITEM`` standing for an index."""
+    """A model ready for use. The tuples of ``(keys, mark)`` are its marked places, with ``shape.ITEM`` for an index."""
 
     entry: Entry
     model: type[BaseModel]
@@ -56,7 +56,8 @@ def compile_model(entry: Entry, model: type[BaseModel]) -> Loaded:
                 hint="a secret is never rendered; keep one of the two marks",
             )
         templatable.extend((keys, check) for check in checks[-1:])
-        secret.update({keys: mark for mark in secrets})
+        if secrets:
+            secret[keys] = secrets[-1]
         names.extend([keys] if hidden else [])
         references.extend((keys, mark.kind) for mark in marks if isinstance(mark, Ref))
     serializer = model.__pydantic_serializer__

@@ -20,7 +20,6 @@ class Model(BaseModel):
     )
 
 
-
 def conflict(sentence: str, *below: str | int, hint: str | None = None, code: Any = "conflict") -> PydanticCustomError:
     """A fault of several fields of a model together, shown at ``below`` (a path within the model)."""
     return PydanticCustomError(code, "{sentence}", {"sentence": sentence, "hint": hint, "below": below})

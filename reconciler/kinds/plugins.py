@@ -26,7 +26,9 @@ def mentioned(search: Sequence[str]) -> bool:
     return any(_NEEDLE in data for folder in search for data in _entry_point_files(folder))
 
 
-def discover(taken: Mapping[str, frozenset[str]], *, search: Sequence[str] | None = None) -> list[tuple[str, str, Entry]]:
+def discover(
+    taken: Mapping[str, frozenset[str]], *, search: Sequence[str] | None = None
+) -> list[tuple[str, str, Entry]]:
     """``(table, name, entry)`` of every plugin, sorted. ``taken`` are the built-in names of each table.
 
     Raises ``GitopsError`` when a name is built in, comes from two distributions, or its entry can't be loaded.

@@ -17,7 +17,7 @@ class ServiceAccountSpec(Model):
 
     permissions: list[Permission] = Field(
         default_factory=list,
-        description="The actions it may run, by name; `*` stands for any part. The operator of the store can narrow this.",
+        description="The actions it may run, by name; `*` stands for any part. The operator can narrow this.",
         examples=[["incident.*", "notify", "check.run_now"]],
     )
 

@@ -1,4 +1,4 @@
-"""Reads a model's annotations: which fields, of what type, with which marks. One walker for marks, faults and explain."""
+"""Reads a model's annotations: which fields, of what type, with which marks; for marks, faults and explain."""
 
 import types
 import typing

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from reconciler.kinds.metadata import CheckName, Envelope, EnvironmentName, GroupName, SystemName
 from reconciler.kinds.modelling import Model, conflict
-from reconciler.kinds.thresholds import Anomaly, NotificationPolicy, Thresholds
+from reconciler.kinds.thresholds import Thresholds
 from reconciler.kinds.types import JsonMap, Text
 
 
@@ -18,7 +18,6 @@ class Dependency(Model):
         description="What its failure means for this system: nothing but a note, degraded, or down."
     )
     transitive: bool = Field(False, description="Whether the dependencies of that system count as well.")
-    label: Text | None = Field(None, description="A word for the edge, in reports.", examples=["reads orders"])
 
 
 class Assignment(Model):
@@ -28,15 +27,16 @@ class Assignment(Model):
     environments: list[EnvironmentName] | None = Field(
         None,
         description=(
-            "Null or absent: one run for each environment the system is in. An empty list: one run with no environment. "
-            "A list: those of them that the system is in."
+            "Null or absent: one run for each environment the system is in. An empty list: one run with no "
+            "environment. A list: those of them that the system is in."
         ),
     )
     thresholds: Thresholds = Field(default_factory=Thresholds, description="When failures change health.")
-    regions: list[Text] | None = Field(None, description="Where it runs; reserved for executors in regions.")
-    include_local: bool = Field(True, description="Whether it runs beside the store too, when it runs in regions.")
-    anomaly: Anomaly | None = Field(None, description="Anomaly settings that win over the check's, for this system.")
-    notification_policy: NotificationPolicy | None = Field(None, description="Which changes of health notify.")
+    regions: list[Text] | None = Field(
+        None,
+        description="Reserved: the regions it runs in, `local` being the host itself. None: on the host itself.",
+        examples=[["local", "fra"]],
+    )
 
 
 class SystemSpec(Model):

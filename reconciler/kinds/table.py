@@ -144,7 +144,7 @@ _extended = False
 
 
 def extend() -> None:
-    """Take in what other distributions add, once. Raises ``GitopsError`` for a name that is taken or a broken plugin."""
+    """Take in what other distributions add, once. Raises ``GitopsError`` for a taken name or a broken plugin."""
     global _extended
     if _extended:
         return

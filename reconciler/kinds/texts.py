@@ -1,7 +1,9 @@
 """Finds what stands in the texts of a document: templates, secrets, references."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
 
 from reconciler.base.diagnostics import Fault, Path
 from reconciler.kinds import shape
@@ -11,11 +13,12 @@ from reconciler.model.resource import Hole, Reference
 
 
 class Part(NamedTuple):
-    """Something with a model of its own inside a document: ``value`` stands at ``path``."""
+    """Something with a model of its own inside a document: ``value`` is at ``path``, ``instance`` is its model's."""
 
     loaded: Loaded
     value: Any
     path: Path
+    instance: BaseModel | None = None
 
 
 def reach(value: Any, keys: Keys, path: Path) -> Iterator[tuple[Path, Any]]:
@@ -61,10 +64,13 @@ def references(parts: list[Part], *, lenient: frozenset[str]) -> tuple[Reference
     )
 
 
-def secrets(document: Any, parts: list[Part], *, text: bool) -> tuple[set[str], list[Fault]]:
+def secrets(
+    document: Any, parts: list[Part], *, text: bool, unknown: Sequence[Path] = ()
+) -> tuple[set[str], list[Fault]]:
     """The names of the secrets that the document uses, and what is wrong with them.
 
     ``text``: whether ``${{`` occurs at all; without it only bare names and literal passwords are looked for.
+    ``unknown`` leads to what has no model, where nobody can tell which fields are secret.
     """
     names: set[str] = set()
     faults: list[Fault] = []
@@ -79,7 +85,7 @@ def secrets(document: Any, parts: list[Part], *, text: bool) -> tuple[set[str], 
                     faults.append(_literal(path))
     if text:
         for path, value, key in _texts(document, ()):
-            if "${{" in value:
+            if "${{" in value and not any(path[: len(each)] == each for each in unknown):
                 faults.extend(_secret_text(path, value, names, allowed=path in allowed and not key, key=key))
     return names, faults
 
@@ -89,8 +95,10 @@ def _secret_text(path: Path, value: str, names: set[str], *, allowed: bool, key:
         match = SECRET_LIKE.search(value)
         if match is not None:
             message = "a secret can't stand here: the field is not kept secret"
-            at = "key" if key else "value"
-            yield Fault("secret-in-plain-field", message, path, _way_out(path), at=at, offset=None if key else match.start())
+            at: Literal["key", "value"] = "key" if key else "value"
+            yield Fault(
+                "secret-in-plain-field", message, path, _way_out(path), at=at, offset=None if key else match.start()
+            )
         return
     names.update(SECRET.findall(value))
     rest = SECRET.sub("", value)

@@ -7,7 +7,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from reconciler.base.durations import format_duration, parse_duration
-from reconciler.kinds.marks import named
+from reconciler.kinds.marks import TEMPLATE_PATTERN, named
 
 DURATION_PATTERN = r"^\s*(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+\s*$"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]*$"
@@ -16,6 +16,7 @@ STRICT_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 SLUG_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 ENV_NAME_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+TIME_PATTERN = r"^(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?$"
 SECRET_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 
 SENTENCES = {
@@ -24,6 +25,7 @@ SENTENCES = {
     ID_PATTERN: "may hold letters, digits, dashes and underscores, and starts with a letter or a digit",
     ENV_NAME_PATTERN: "may hold letters, digits and underscores, and starts with a letter or an underscore",
     SECRET_NAME_PATTERN: "may hold letters, digits, dashes and underscores, and starts with a letter",
+    TIME_PATTERN: "is a time of day as in 06:30",
 }
 """What each pattern means, for messages."""
 
@@ -52,44 +54,58 @@ class DurationType:
     """A duration: text with a unit, kept as whole milliseconds.
 
     ``number`` is the unit in which version 1 wrote a bare number, which stays accepted; None: there never was one.
-    ``least`` and ``most`` are in milliseconds.
+    ``least`` and ``most`` are in milliseconds. ``template``: text with a template is kept, for the run time.
     """
 
-    def __init__(self, *, number: Literal["ms", "s", "m"] | None = None, least: int = 1, most: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        number: Literal["ms", "s", "m"] | None = None,
+        least: int = 1,
+        most: int | None = None,
+        template: bool = False,
+    ) -> None:
         self.number = number
+        self.template = template
         self.least = least
         self.most = most
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self.read, serialization=core_schema.simple_ser_schema("int")
+            self.read, serialization=core_schema.simple_ser_schema("any" if self.template else "int")
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         text = {"type": "string", "pattern": DURATION_PATTERN}
         bounds = f"from {format_duration(self.least)}" + (f" to {format_duration(self.most)}" if self.most else "")
-        if self.number is None:
-            return text | {"x-duration": bounds}
-        return {
-            "anyOf": [text, {"type": "number", "description": f"in {_IN_WORDS[self.number]}"}],
-            "x-duration": bounds,
-        }
+        forms: list[dict[str, Any]] = [text]
+        if self.number is not None:
+            forms.append({"type": "number", "description": f"in {_IN_WORDS[self.number]}"})
+        if self.template:
+            forms.append({"type": "string", "pattern": TEMPLATE_PATTERN})
+        return {**(text if len(forms) == 1 else {"anyOf": forms}), "x-duration": bounds}
 
-    def read(self, value: Any) -> int:
+    def read(self, value: Any) -> int | str:
         """Milliseconds of what stands in the document. Raises a fault with a sentence for users."""
         if isinstance(value, str):
             if "{{" in value:
+                if self.template:
+                    return value
                 raise _fault("bad-value", "is not rendered, so it can't hold a template")
             try:
                 ms = parse_duration(value)
             except ValueError as error:
-                raise _fault("bad-duration", str(error), "a duration is a number with a unit: 500ms, 8s, 5m, 1h") from None
+                raise _fault("bad-duration", str(error)) from None
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             ms = self._number(value)
         else:
             raise _fault("wrong-type", f"has to be a duration such as 8s, not {named(value)}")
         if ms < self.least or (self.most is not None and ms > self.most):
-            limit = f"at least {format_duration(self.least)}" if ms < self.least else f"at most {format_duration(self.most or 0)}"
+            limit = (
+                f"at least {format_duration(self.least)}"
+                if ms < self.least
+                else f"at most {format_duration(self.most or 0)}"
+            )
             raise _fault("out-of-range", f"has to be {limit}, not {format_duration(ms) if ms >= 0 else value}")
         return ms
 
@@ -134,8 +150,6 @@ def _plain(value: Any, path: tuple[str | int, ...]) -> None:
         raise _fault("bad-value", "is a whole number beyond 64 bits", "put it in quotes", path)
 
 
-def _fault(
-    code: Any, sentence: str, hint: str | None = None, below: tuple[str | int, ...] = ()
-) -> PydanticCustomError:
+def _fault(code: Any, sentence: str, hint: str | None = None, below: tuple[str | int, ...] = ()) -> PydanticCustomError:
     context: Mapping[str, Any] = {"sentence": sentence, "hint": hint, "below": below}
     return PydanticCustomError(code, "{sentence}", dict(context))

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from reconciler.base.canonical import dumps
-from reconciler.base.diagnostics import Fault, Path
+from reconciler.base.diagnostics import Fault, Path, Severity
 from reconciler.kinds import texts
 from reconciler.kinds.faults import suggest, translate
 from reconciler.kinds.inner import Inner, automation_parts, check_parts
 from reconciler.kinds.loaded import Loaded, load
-from reconciler.kinds.marks import named
 from reconciler.kinds.metadata import PROTECT
 from reconciler.kinds.table import KINDS, extend
 from reconciler.model.resource import Hole, Reference
@@ -37,7 +36,7 @@ class Validated(NamedTuple):
     runtime_templates: tuple[RuntimeTemplate, ...] = ()
 
 
-_INNER: dict[str, Callable[[dict[str, Any], dict[str, Any] | None, int], Inner]] = {
+_INNER: dict[str, Callable[[dict[str, Any], BaseModel | None, dict[str, Any] | None, int], Inner]] = {
     "Check": check_parts,
     "Automation": automation_parts,
 }
@@ -56,16 +55,16 @@ def validate(kind: str, data: dict[str, Any], *, declared: int = 2) -> Validated
     entry = KINDS.get(kind)
     if entry is None:
         return _failed([Fault("unknown-kind", f"there is no kind {kind!r}", ("kind",), suggest(kind, KINDS))])
-    if not isinstance(data, dict):
-        return _failed([Fault("wrong-type", f"a document is a map, not {named(data)}")])
     loaded = load(entry)
     faults: list[Fault] = []
+    value: BaseModel | None = None
     body: dict[str, Any] | None = None
     try:
-        body = loaded.dump(loaded.validate(data))
+        value = loaded.validate(data)
+        body = loaded.dump(value)
     except ValidationError as error:
         faults = translate(error, loaded.model)
-    inner = _INNER[kind](data, body, declared) if kind in _INNER else None
+    inner = _INNER[kind](data, value, body, declared) if kind in _INNER else None
     if inner is not None:
         faults += inner.faults
     if body is None or any(fault.severity == "error" for fault in faults):
@@ -109,7 +108,7 @@ def _failed(faults: list[Fault]) -> Validated:
 
 def _secret_faults(loaded: Loaded, data: dict[str, Any], inner: Inner | None) -> list[Fault]:
     parts = [texts.Part(loaded, data, ()), *(inner.raw if inner is not None else ())]
-    return texts.secrets(data, parts, text=True)[1]
+    return texts.secrets(data, parts, text=True, unknown=inner.unknown if inner is not None else ())[1]
 
 
 def _metadata(metadata: dict[str, Any], declared: int) -> list[Fault]:
@@ -117,9 +116,11 @@ def _metadata(metadata: dict[str, Any], declared: int) -> list[Fault]:
     name = metadata["name"]
     if name.endswith("-"):
         message = f"the name {name!r} ends with a dash"
-        severity = "warning" if declared == 1 else "error"
-        hint = "version 1 allowed it; rename it with renamedFrom" if declared == 1 else "end it with a letter or a digit"
-        faults.append(Fault("bad-name", message, ("metadata", "name"), hint, severity))  # type: ignore[arg-type]
+        severity: Severity = "warning" if declared == 1 else "error"
+        hint = (
+            "version 1 allowed it; rename it with renamedFrom" if declared == 1 else "end it with a letter or a digit"
+        )
+        faults.append(Fault("bad-name", message, ("metadata", "name"), hint, severity))
     if metadata["renamedFrom"] == name:
         message = f"renamedFrom is the name itself, {name!r}"
         faults.append(Fault("self-reference", message, ("metadata", "renamedFrom"), "leave it out"))

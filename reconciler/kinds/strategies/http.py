@@ -4,12 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from reconciler.kinds.marks import Secret, SecretName, Templatable
+from reconciler.kinds.marks import Secret, Templatable
 from reconciler.kinds.modelling import Model, conflict
-from reconciler.kinds.types import SECRET_NAME_PATTERN, DurationType, Text
-
-Timeout = Annotated[int, DurationType(number="ms", least=100, most=300_000)]
-HEADER_NAME_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+from reconciler.kinds.shared import HeaderName, SecretSource, Timeout
+from reconciler.kinds.types import Text
 
 
 class HttpConfig(Model):
@@ -60,22 +58,14 @@ class HttpConfig(Model):
         return self
 
 
-class HeaderSource(Model):
-    """Where the value of a header comes from, when it is a secret."""
-
-    secret: Annotated[str, Field(pattern=SECRET_NAME_PATTERN, max_length=63), SecretName()] = Field(
-        description="The name of the secret.", examples=["PROBE_KEY"]
-    )
-
-
 class Header(Model):
     """One header of the request: with a value in sight, or from a secret."""
 
-    name: Annotated[str, Field(pattern=HEADER_NAME_PATTERN)] = Field(description="Its name.", examples=["X-Probe"])
+    name: HeaderName = Field(description="Its name.", examples=["X-Probe"])
     value: Annotated[str, Templatable("header-value")] | None = Field(
         None, description="Its value.", examples=["{{ system.name }}"]
     )
-    value_from: HeaderSource | None = Field(None, description="Where its value comes from, instead of `value`.")
+    value_from: SecretSource | None = Field(None, description="Where its value comes from, instead of `value`.")
 
     @model_validator(mode="after")
     def _one_value(self) -> Self:

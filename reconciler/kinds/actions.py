@@ -1,0 +1,207 @@
+"""The configs of the built-in actions. Their texts are rendered while the automation runs; scripts are not."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reconciler.kinds.marks import Checked, Ref, Runtime, Secret
+from reconciler.kinds.modelling import Model, conflict
+from reconciler.kinds.shared import ENV, SECRET_ENV, Env, HeaderName, SecretEnv, SecretSource, Timeout
+from reconciler.kinds.types import DurationType, Text
+
+Rendered = Annotated[str, Runtime()]
+RenderedText = Annotated[Text, Runtime()]
+RenderedSystem = Annotated[Text, Ref("System"), Runtime()]
+RenderedCheck = Annotated[Text, Ref("Check"), Runtime()]
+RenderedEnvironment = Annotated[Text, Ref("Environment"), Runtime()]
+Severity = Literal["minor", "major", "critical"]
+
+_SYSTEMS = "The systems it is about; none: the system of the trigger."
+
+
+class Log(Model):
+    """Writes a line to the record of the run."""
+
+    message: Rendered = Field(description="The line.", examples=["{{ trigger.payload.systemId }} is down"])
+    level: Literal["debug", "info", "warn", "error"] = Field("info", description="How serious it is.")
+
+
+class WebhookHeader(Model):
+    """One header of the request: with a value in sight, or from a secret."""
+
+    name: HeaderName = Field(description="Its name.", examples=["X-Source"])
+    value: Rendered | None = Field(None, description="Its value.")
+    value_from: SecretSource | None = Field(None, description="Where its value comes from, instead of `value`.")
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Self:
+        if (self.value is None) == (self.value_from is None):
+            raise conflict(
+                f"the header {self.name} needs either value or valueFrom", hint="a secret is valueFrom: {secret: NAME}"
+            )
+        return self
+
+
+class Webhook(Model):
+    """Calls an address."""
+
+    url: Annotated[str, Secret(literal="fine", check="url")] = Field(
+        description="The address. It may hold secrets, so it is not rendered.", examples=["${{ secrets.PAGER_URL }}"]
+    )
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field("POST", description="The method of the request.")
+    headers: list[WebhookHeader] = Field(default_factory=list, description="Headers to send.")
+    body: Rendered | None = Field(
+        None,
+        description="What to send; none: the trigger's payload as JSON.",
+        examples=["{{ trigger.payload | json }}"],
+    )
+    timeout: Timeout = Field(30_000, description="The time limit. A bare number counts milliseconds.")
+
+
+class Notify(Model):
+    """Tells people."""
+
+    title: RenderedText = Field(description="The headline.", examples=["{{ trigger.payload.systemId }} is down"])
+    body: Rendered = Field("", description="The text below it.")
+    importance: Literal["info", "warning", "critical"] = Field("info", description="How loud it is.")
+    user_id: RenderedText | None = Field(None, description="One person; none: whoever follows the system.")
+    url: Annotated[Text, Secret()] | None = Field(
+        None, description="The address of a channel, instead of people.", examples=["${{ secrets.CHAT_URL }}"]
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.user_id is not None and self.url is not None:
+            raise conflict("goes to a person or to a channel; userId and url exclude each other", "url")
+        return self
+
+
+class RunShell(Model):
+    """Runs a shell script in the sandbox. The script is not rendered: the trigger is in its variables."""
+
+    script: Text = Field(description="The script.", examples=['echo "$CHECKSTACK_SYSTEM_NAME"'])
+    cwd: Text | None = Field(None, description="Where it starts; none: a folder of its own.")
+    env: Env = Field(default_factory=dict, description=ENV)
+    secret_env: SecretEnv = Field(
+        default_factory=dict, description=SECRET_ENV, examples=[{"TOKEN": "${{ secrets.DEPLOY_TOKEN }}"}]
+    )
+    timeout: Timeout = Field(30_000, description="The time limit. A bare number counts milliseconds.")
+
+
+class RunScript(Model):
+    """Runs a Python or Node.js script in the sandbox. The script is not rendered: `context` holds the trigger."""
+
+    language: Literal["python", "node"] = Field("python", description="The language of the script.")
+    script: Text = Field(description="The script; what it returns is its result.")
+    env: Env = Field(default_factory=dict, description=ENV)
+    secret_env: SecretEnv = Field(default_factory=dict, description=SECRET_ENV)
+    timeout: Timeout = Field(30_000, description="The time limit. A bare number counts milliseconds.")
+
+
+class IncidentCreate(Model):
+    """Opens an incident; later blocks read it as `artifacts.<id>.incident`."""
+
+    PRODUCES: ClassVar[str] = "incident"
+
+    title: RenderedText = Field(description="The headline.", examples=["{{ trigger.payload.systemId }} is down"])
+    description: Rendered | None = Field(None, description="What is known.")
+    severity: Severity = Field("major", description="How bad it is.")
+    systems: list[RenderedSystem] = Field(default_factory=list, description=_SYSTEMS)
+
+
+class IncidentUpdate(Model):
+    """Adds to an incident: the one that this automation opened for the same context, unless another is named."""
+
+    incident: RenderedText | None = Field(
+        None, description="The incident.", examples=["{{ trigger.payload.incidentId }}"]
+    )
+    message: RenderedText = Field(description="What is new.")
+    status: Literal["investigating", "identified", "monitoring"] | None = Field(None, description="Where it stands.")
+    severity: Severity | None = Field(None, description="How bad it is now.")
+
+
+class IncidentResolve(Model):
+    """Closes an incident: the one that this automation opened for the same context, unless another is named."""
+
+    incident: RenderedText | None = Field(None, description="The incident.")
+    message: Rendered | None = Field(None, description="How it ended.")
+
+
+class MaintenanceStart(Model):
+    """Begins a maintenance; later blocks read it as `artifacts.<id>.maintenance`."""
+
+    PRODUCES: ClassVar[str] = "maintenance"
+
+    title: RenderedText = Field(description="The headline.", examples=["Deploying {{ trigger.payload.version }}"])
+    description: Rendered | None = Field(None, description="What is done.")
+    systems: list[RenderedSystem] = Field(default_factory=list, description=_SYSTEMS)
+    duration: Annotated[int, DurationType(least=60_000)] | None = Field(
+        None, description="When it ends by itself; none: when it is ended.", examples=["30m"]
+    )
+
+
+class MaintenanceEnd(Model):
+    """Ends a maintenance: the one that this automation began for the same context, unless another is named."""
+
+    maintenance: RenderedText | None = Field(None, description="The maintenance.")
+    message: Rendered | None = Field(None, description="How it went.")
+
+
+class CheckRunNow(Model):
+    """Runs a check of a system at once."""
+
+    system: RenderedSystem = Field(description="The system.", examples=["{{ trigger.payload.systemId }}"])
+    check: RenderedCheck = Field(description="The check.", examples=["orders-http"])
+    environment: RenderedEnvironment | None = Field(None, description="One environment; none: each.")
+
+
+class CheckPause(Model):
+    """Stops running a check of a system until it is resumed."""
+
+    system: RenderedSystem = Field(description="The system.", examples=["orders-api"])
+    check: RenderedCheck = Field(description="The check.", examples=["orders-http"])
+    environment: RenderedEnvironment | None = Field(None, description="One environment; none: each.")
+    duration: Annotated[int, DurationType(least=1000)] | None = Field(
+        None, description="When it resumes by itself; none: when it is resumed.", examples=["1h"]
+    )
+
+
+class CheckResume(Model):
+    """Runs a paused check of a system again."""
+
+    system: RenderedSystem = Field(description="The system.", examples=["orders-api"])
+    check: RenderedCheck = Field(description="The check.", examples=["orders-http"])
+    environment: RenderedEnvironment | None = Field(None, description="One environment; none: each.")
+
+
+class GithubIssue(Model):
+    """Opens an issue on GitHub; later blocks read it as `artifacts.<id>.issue`."""
+
+    PRODUCES: ClassVar[str] = "issue"
+
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")] = Field(
+        description="Owner and name.", examples=["example/orders"]
+    )
+    title: RenderedText = Field(description="The headline.")
+    body: Rendered = Field("", description="The text below it.")
+    labels: list[Rendered] = Field(default_factory=list, description="Labels to put on it.", examples=[["outage"]])
+    assignees: list[Text] = Field(default_factory=list, description="Whom to assign it to.")
+    token: Annotated[str, Secret()] = Field(description="The token to use.", examples=["${{ secrets.GITHUB_TOKEN }}"])
+    api_url: Annotated[str, Checked("url")] = Field(
+        "https://api.github.com", description="The address of the API, for servers of one's own."
+    )
+
+
+class GitlabIssue(Model):
+    """Opens an issue on GitLab; later blocks read it as `artifacts.<id>.issue`."""
+
+    PRODUCES: ClassVar[str] = "issue"
+
+    project: Text = Field(description="The path of the project, or its number as text.", examples=["example/orders"])
+    title: RenderedText = Field(description="The headline.")
+    body: Rendered = Field("", description="The text below it.")
+    labels: list[Rendered] = Field(default_factory=list, description="Labels to put on it.", examples=[["outage"]])
+    token: Annotated[str, Secret()] = Field(description="The token to use.", examples=["${{ secrets.GITLAB_TOKEN }}"])
+    api_url: Annotated[str, Checked("url")] = Field(
+        "https://gitlab.com/api/v4", description="The address of the API, for servers of one's own."
+    )
