@@ -17,5 +17,6 @@ MAX_ALIASED = 100_000
 MAX_FAULTS = 50
 """Faults that are told apart in one document, so that a broken export can't drown the rest."""
 
-MAX_PURE_BYTES = 1024 * 1024
-"""Documents longer than this get the C parser's verdict: the pure parser would take seconds for a better sentence."""
+MAX_PURE_BYTES = 256 * 1024
+MAX_PURE_BYTES_A_FILE = 2 * 1024 * 1024
+"""Beyond these, a document gets the C parser's verdict: the pure parser takes up to 12 seconds for a megabyte."""

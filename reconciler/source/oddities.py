@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from reconciler.source import faults as f
 from reconciler.source.faults import Parsed, Refused, YamlFault
-from reconciler.source.limits import MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENTS, MAX_FAULTS
+from reconciler.source.limits import MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENTS, MAX_FAULTS, MAX_PURE_BYTES_A_FILE
 from reconciler.source.scalars import PLAIN, BadNumber
 
 _CORE: Final = "tag:yaml.org,2002:"
@@ -29,10 +29,11 @@ MERGE: Final = _Merge()
 
 
 class Budget:
-    """Nodes that aliases may still stand for in this file; shared by all its pieces."""
+    """What one file may still cost, shared by all its pieces: nodes that aliases stand for, and bytes read slowly."""
 
     def __init__(self) -> None:
         self.left = MAX_ALIASED
+        self.slow = MAX_PURE_BYTES_A_FILE
 
 
 class Oddities:

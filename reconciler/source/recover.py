@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from reconciler.source.wording import encoding_fault, syntax_fault
 
 _MARKER = re.compile(rb"(?:^|(?<=\r))(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _NO_CONTENT = re.compile(rb"(?>\xef\xbb\xbf)?(?>(?:[ \t]*(?:#[^\r\n]*)?|%[^\r\n]*)(?>\r\n|\n|\r|\Z))*+\Z")
+_COMMENTS = re.compile(rb"(?>\xef\xbb\xbf)?(?>[ \t]*(?:#[^\r\n]*)?(?>\r\n|\n|\r|\Z))*+\Z")
 _BREAK = re.compile(rb"\r\n|\n|\r")
 
 
@@ -33,7 +35,7 @@ class Piece(NamedTuple):
         marker = _MARKER.search(self.data)
         if marker is not None and marker.group() == b"---":
             return True
-        return not _NO_CONTENT.match(self.data, 0, marker.start() if marker else len(self.data))
+        return not _COMMENTS.match(self.data, 0, marker.start() if marker else len(self.data))
 
 
 def pieces(data: bytes) -> Iterator[Piece]:
@@ -87,28 +89,32 @@ def recover(data: bytes) -> tuple[list[Parsed], list[YamlFault]]:
 
 
 def judge(piece: Piece, budget: Budget, index: int) -> Oddities:
-    """Read one piece. Never raises."""
-    odd = Oddities(budget, first_index=index, first_line=piece.line)
+    """Read one piece, by the quick parser and by the pure one where that refuses. Never raises."""
     spent = budget.left
+    odd = Oddities(budget, first_index=index, first_line=piece.line)
     try:
         sources = open_piece(piece)
-        for attempt, opened in enumerate(sources, 1):
-            budget.left = spent
-            odd = Oddities(budget, first_index=index, first_line=piece.line)
-            try:
-                read(opened(), odd)
-            except Refused:
-                raise
-            except Exception as error:
-                # Mostly YAMLError. The parsers aren't ours: whatever else they raise is a file they can't read, too.
-                if attempt == len(sources):
-                    raise Refused(syntax_fault(error, piece.data, piece.line)) from error
-            else:
-                break
-        odd.faults = with_first_lines(odd.faults, opened, piece.line)
     except Refused as refused:
         odd.faults.append(refused.fault)
+        return odd
+    for attempt, opened in enumerate(sources, 1):
+        budget.left = spent
+        odd = Oddities(budget, first_index=index, first_line=piece.line)
+        try:
+            read(opened(), odd)
+        except Refused as refused:
+            odd.faults.append(refused.fault)
+        except Exception as error:
+            # Mostly YAMLError. The parsers aren't ours: whatever else they raise is a file they can't read, too.
+            if attempt < len(sources) and budget.slow >= len(piece.data):
+                budget.slow -= len(piece.data)
+                continue
+            odd.faults.append(syntax_fault(error, piece.data, piece.line))
+        break
+    if odd.faults:
         odd.parsed.clear()
+    with suppress(Exception):  # a broken end doesn't matter: the fault is told without the line of the first key
+        odd.faults = with_first_lines(odd.faults, opened, piece.line)
     return odd
 
 

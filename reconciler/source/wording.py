@@ -13,6 +13,7 @@ _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\u
 _BREAKS = re.compile(r"\r\n|\n|\r")
 _HINTS: Final = (
     ("mapping values are not allowed", 'check the indentation of this line, and quote a value that holds ": "'),
+    ("found unexpected ':'", "put the value in quotes"),
     ("could not find expected ':'", "add the colon after this key, or close the quote or bracket above it"),
     ("found unexpected end of stream", "close the quote"),
     ("found unexpected document", "close the quote before the document ends"),

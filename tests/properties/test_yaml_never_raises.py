@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.source.positions import positions
+from reconciler.source.recover import recover
 from reconciler.source.yaml import load
 
 SEEDS = (
-    b"apiVersion: gitops/v2\nkind: Check\nmetadata: {name: x, tags: [a, 'b', \"c\"]}\n"
-    b"spec:\n  s: |\n    a\n    b\n  t: >-\n    c\n",
+    b"kind: Check\nmetadata: {name: x, tags: [a, 'b', \"c\"]}\nspec:\n  s: |\n    a\n    b\n  t: >-\n    c\n",
     b"%YAML 1.2\n---\na: &a {x: 1}\nb: {<<: *a}\n...\n---\n- !!str 1\n- ? x\n  : y\n",
     'é: "\\u00e9\\ud83d\\ude00"\n--- # c\nf: [http://x, {u: http://a:80/b}]\n'.encode(),
 )
@@ -36,6 +36,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 def holds(data: bytes) -> None:
     parsed, faults = load(data)
+    assert recover(data) == (parsed, faults)
     lines = max(1, len(data.splitlines())) + 1
     previous = -1
     for document in parsed:

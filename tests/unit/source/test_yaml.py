@@ -129,6 +129,7 @@ def test_scalars_follow_the_core_schema(text: str, value: Any) -> None:
         (b"a\x00:\x00", "bad-encoding", 1, 1),
         (b"\x00\x00\x00a", "bad-encoding", 1, 1),
         ("a: &x [*x]", "yaml-limit", 1, 8),
+        ("%A\n", "yaml-syntax", 2, 1),
         ("[" * 100_000, "yaml-limit", 1, 65),
         ("{a: " * 100_000, "yaml-limit", 1, 257),
         ("- " * 100_000, "yaml-limit", 1, 129),
@@ -168,6 +169,8 @@ def test_faults_of_one_document_are_bounded() -> None:
     _, faults = load(b"".join(b"%d: x\n" % i for i in range(10_000)))
     assert len(faults) == MAX_FAULTS + 1
     assert faults[-1].code == "yaml-limit"
+    _, faults = load(b"a: 1\n" * 1000)
+    assert "first in line 1" in faults[0].message
 
 
 @pytest.mark.usefixtures("_each_parser")
