@@ -7,6 +7,7 @@ from reconciler.kinds.faults import did_you_mean, suggest
 from reconciler.kinds.loaded import Loaded, load
 from reconciler.kinds.table import EVENTS, TABLES, Entry
 
+_found: dict[tuple[str, str, str], Loaded] = {}
 _PIN = re.compile(r"([^@\s]+)@([0-9]{1,6})\Z")
 _WORDS = {"strategies": "strategy", "collectors": "collector", "triggers": "event", "actions": "action"}
 
@@ -18,6 +19,9 @@ def resolve(
 
     ``key`` is the key in YAML, for hints; ``prefix`` comes before the name in the table (``http.`` for its collectors).
     """
+    before = _found.get((table, prefix, text))
+    if before is not None:
+        return before, None
     known = _known(table, prefix)
     match = _PIN.match(text)
     name = match.group(1) if match else text.partition("@")[0]
@@ -39,7 +43,8 @@ def resolve(
     if version < entry.head:
         message = f"{text} was not brought to the current version"
         return None, Fault("older-version", message, path, f"{name}@{entry.head} is current, @{entry.first} the first")
-    return load(entry), None
+    loaded = _found[table, prefix, text] = load(entry)
+    return loaded, None
 
 
 def _known(table: str, prefix: str) -> dict[str, Entry]:

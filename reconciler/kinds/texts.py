@@ -21,36 +21,32 @@ class Part(NamedTuple):
     instance: BaseModel | None = None
 
 
-def reach(value: Any, keys: Keys, path: Path) -> Iterator[tuple[Path, Any]]:
+def reach(value: Any, keys: Keys, path: Path) -> list[tuple[Path, Any]]:
     """Each value at ``keys`` below ``value``, with its path; what isn't there, or is of another shape, is skipped."""
     for position, key in enumerate(keys):
-        if key == shape.ITEM:
-            if isinstance(value, list):
-                for index, item in enumerate(value):
-                    yield from reach(item, keys[position + 1 :], (*path, index))
-            return
+        if key == shape.ITEM or key == shape.VALUE:
+            rest = keys[position + 1 :]
+            items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+            return [found for step, item in items for found in reach(item, rest, (*path, step))]
         if not isinstance(value, dict):
-            return
-        if key == shape.VALUE:
-            for name, item in value.items():
-                yield from reach(item, keys[position + 1 :], (*path, name))
-            return
+            return []
         value = value.get(key)
         if value is None:
-            return
+            return []
         path = (*path, key)
-    yield path, value
+    return [(path, value)]
 
 
 def holes(parts: list[Part]) -> tuple[Hole, ...]:
     """The templatable texts that hold a template."""
-    return tuple(
-        Hole(path, text, check)
-        for part in parts
-        for keys, check in part.loaded.templatable
-        for path, text in reach(part.value, keys, part.path)
-        if isinstance(text, str) and "{{" in text
-    )
+    found: list[Hole] = []
+    for loaded, value, path, _ in parts:
+        for keys, check in loaded.templatable:
+            if value.get(keys[0]):
+                for at, text in reach(value, keys, path):
+                    if isinstance(text, str) and "{{" in text:
+                        found.append(Hole(at, text, check))
+    return tuple(found)
 
 
 def references(parts: list[Part], *, lenient: frozenset[str]) -> tuple[Reference, ...]:
@@ -75,14 +71,18 @@ def secrets(
     names: set[str] = set()
     faults: list[Fault] = []
     allowed: set[Path] = set()
-    for part in parts:
-        for keys in part.loaded.secret_names:
-            names.update(name for _, name in reach(part.value, keys, part.path) if isinstance(name, str))
-        for keys, mark in part.loaded.secret.items():
-            for path, value in reach(part.value, keys, part.path):
-                allowed.add(path)
-                if mark.literal == "warn" and isinstance(value, str) and value and "${{" not in value:
-                    faults.append(_literal(path))
+    for loaded, whole, start, _ in parts:
+        if not isinstance(whole, dict):
+            continue
+        for keys in loaded.secret_names:
+            if whole.get(keys[0]):
+                names.update(name for _, name in reach(whole, keys, start) if isinstance(name, str))
+        for keys, mark in loaded.secret.items():
+            if whole.get(keys[0]):
+                for path, value in reach(whole, keys, start):
+                    allowed.add(path)
+                    if mark.literal == "warn" and isinstance(value, str) and value and "${{" not in value:
+                        faults.append(_literal(path))
     if text:
         for path, value, key in _texts(document, ()):
             if "${{" in value and not any(path[: len(each)] == each for each in unknown):

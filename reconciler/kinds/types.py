@@ -1,6 +1,7 @@
 """Field types that many models share: names, durations, plain JSON."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -46,6 +47,7 @@ EnvName = Annotated[str, Field(pattern=ENV_NAME_PATTERN, max_length=128)]
 Text = Annotated[str, Field(min_length=1)]
 """Text that isn't empty."""
 
+_parse = lru_cache(4096)(parse_duration)
 _PER_NUMBER = {"ms": 1, "s": 1000, "m": 60_000}
 _IN_WORDS = {"ms": "milliseconds", "s": "seconds", "m": "minutes"}
 
@@ -93,7 +95,7 @@ class DurationType:
                     return value
                 raise _fault("bad-value", "is not rendered, so it can't hold a template")
             try:
-                ms = parse_duration(value)
+                ms = _parse(value)
             except ValueError as error:
                 raise _fault("bad-duration", str(error)) from None
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
