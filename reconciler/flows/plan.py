@@ -125,7 +125,7 @@ def make_plan(
             names=resolved.names,
             orphans=tuple(_lasting_orphans(reader, resolved.changes)),
             warnings=_warnings(reader, tree.name, reading, diagnostics),
-            totals=replace(totals, **_after(resolved, held_now, slices_now)),
+            totals=replace(totals, **totals_after(resolved, held_now, slices_now)),
             reread=len(reading.blobs),
         )
     if not options.force:
@@ -184,7 +184,8 @@ def _totals(reader: Reader, source: str, reading: Reading) -> Totals:
     )
 
 
-def _after(resolved: Resolved, resources: int, slices: int) -> dict[str, int]:
+def totals_after(resolved: Resolved, resources: int, slices: int) -> dict[str, int]:
+    """How many there are once the decisions are carried out, given how many there are now."""
     for change in resolved.changes:
         resources += (change.action is Action.CREATE) - (change.action is Action.DELETE)
     for each in resolved.slices:

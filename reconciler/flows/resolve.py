@@ -64,13 +64,14 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
     world = World(reader, fresh, start.previous, failed=start.failed, failed_names=start.failed_names)
     touched = _Journal(reader, start.source) if start.drifted else None
     others = _others(reader, world, start)
-    active = [s for s in others.values() if s.status == "active"]
+    free = {k: s for k, s in others.items() if _free(s)}
+    active = [s for k, s in others.items() if k not in free]
     diagnostics += link.ownership_faults(fresh, active, start.locate)
     diagnostics += _grant_faults(start)
     changes = match(
         start.previous,
         fresh,
-        adoptable={k: s for k, s in others.items() if s.status == "orphaned"},
+        adoptable=free,
         deletion=start.deletion,
         next_uid=reader.next_uid(),
         drifted=touched.resources if touched else (),
@@ -137,7 +138,12 @@ def _others(reader: Reader, world: World, start: Start) -> dict[Key, Stored]:
     former = {Key(k.kind, r.renamed_from) for k, r in world.fresh.items() if r.renamed_from}
     found = {s.resource.key: s for s in reader.resources(keys=keys | (former - mine))}
     # An old name that is still declared somewhere isn't adopted, nor a fault.
-    return {k: s for k, s in found.items() if k in keys or s.status == "orphaned"}
+    return {k: s for k, s in found.items() if k in keys or _free(s)}
+
+
+def _free(row: Stored) -> bool:
+    """An orphan, or what was released: a new declaration may take it over with its history."""
+    return row.status == "orphaned" or not row.resource.source
 
 
 def _grant_faults(start: Start) -> list[Diagnostic]:

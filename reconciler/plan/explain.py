@@ -1,6 +1,6 @@
 """A plan as people read it: the same list that an apply executes, with the fields that differ.
 
-Slices are told once per system and check, with the environments side by side: what is equal in all of them is said once.
+Slices are told once per system and check, with the environments side by side; what is equal in all is said once.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def slice_stories(plan: Plan, old: Mapping[SliceKey, bytes]) -> Iterator[SliceSt
     """In the order of actions, then of names. ``old``: bodies of the slices that are updated, as stored."""
 
     def names(c: SliceChange) -> tuple[int, str, str, str]:
-        return (c.action.rank, *(_name(plan, uid) for uid in c.key[:2]), c.cause.value)
+        return c.action.rank, _name(plan, c.key.system), _name(plan, c.key.check), c.cause.value
 
     for _, group in groupby(sorted(plan.slices, key=names), key=names):
         members = sorted(group, key=lambda c: _name(plan, c.key.environment))

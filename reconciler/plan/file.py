@@ -1,4 +1,4 @@
-"""A saved plan: everything an apply does, as canonical JSON with a digest, so that what was reviewed is what is applied."""
+"""A saved plan: everything an apply does, as canonical JSON with a digest, so that what was reviewed is applied."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from reconciler.model.plan import (
 from reconciler.model.resource import Hole, Key, Reference, Resource
 from reconciler.model.slice import SliceKey
 
-FORMAT = 1
 _MAGIC = b"gitops plan 1\n"
+_HEADER = ("source", "base", "kind", "commit", "tree", "inputs", "forget_blobs", "hold", "reread", "note")
 
 
 def save(plan: Plan) -> bytes:
@@ -93,7 +93,7 @@ def _plan(d: dict[str, Any]) -> Plan:
             SliceChange(Action(action), SliceKey(*key), old, new, body.encode(), Cause(cause))
             for action, key, old, new, body, cause in d["slices"]
         ),
-        blobs=tuple(BlobChange(*b[:4], b[4].encode()) for b in d["blobs"]),
+        blobs=tuple(BlobChange(b[0], b[1], b[2], b[3], b[4].encode()) for b in d["blobs"]),
         names=dict(d["names"]),
         orphans=tuple(s for s in map(_to_stored, d["orphans"]) if s is not None),
         warnings=tuple(map(_to_diagnostic, d["warnings"])),

@@ -66,7 +66,8 @@ def _compare(old: Stored, new: Resource, drifted: bool, rewritten: bool) -> Reso
     if was.key != new.key:
         return ResourceChange(Action.MOVE, old.uid, old, new, Cause.CHANGE, f"renamed from {was.key.name}")
     if was.source != new.source:
-        return ResourceChange(Action.MOVE, old.uid, old, new, Cause.CHANGE, f"moved from source {was.source}")
+        reason = f"moved from source {was.source}" if was.source else "taken over, was released"
+        return ResourceChange(Action.MOVE, old.uid, old, new, Cause.CHANGE, reason)
     if old.status == "orphaned":
         return ResourceChange(Action.UPDATE, old.uid, old, new, Cause.CHANGE, "declared again, was an orphan")
     if was.digest != new.digest or drifted:
