@@ -55,7 +55,14 @@ def notes(data: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
     """What is left out, because version 2 has nothing of the kind."""
     from ..shared.v1_documents import is_old
 
-    return _translated(data)[1].notes if is_old(data) else []
+    if not is_old(data):
+        return []
+    told: list[tuple[tuple[str | int, ...], str]] = [
+        (("spec", "uses_state", index), "the state is left out: version 2 knows the states of systems only")
+        for index, state in enumerate(data["spec"].get("uses_state") or ())
+        if _system(state) is None
+    ]
+    return [*told, *_translated(data)[1].notes]
 
 
 def _translated(data: dict[str, Any]) -> tuple[dict[str, Any], Any]:
@@ -83,11 +90,20 @@ def _translated(data: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         spec["concurrencyScope"] = "automation" if old["concurrency_scope"] == "automation" else "contextKey"
     if old.get("max_runs") is not None:
         spec["maxRuns"] = old["max_runs"]
-    if old.get("uses_state"):
-        spec["usesState"] = old["uses_state"]
+    states = [name for name in map(_system, old.get("uses_state") or ()) if name]
+    if states:
+        spec["usesState"] = states
     if old.get("state_window_minutes") is not None:
         spec["stateWindow"] = seconds(old["state_window_minutes"] * 60)
     return spec, translator
+
+
+def _system(state: Any) -> str | None:
+    """The system whose state is meant: by its name alone, or as ``{kind, id}``."""
+    if isinstance(state, dict):
+        named = state.get("id", state.get("name"))
+        return named if isinstance(named, str) and str(state.get("kind", "system")).lower() == "system" else None
+    return state if isinstance(state, str) else None
 
 
 def _trigger(old: dict[str, Any], at: tuple[str | int, ...], translator: Any) -> dict[str, Any]:

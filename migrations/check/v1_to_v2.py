@@ -39,9 +39,11 @@ def notes(data: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
         return []
     spec = data["spec"]
     told: list[tuple[tuple[str | int, ...], str]] = []
+    if spec.get("anomaly"):
+        told.append((("spec", "anomaly"), "anomaly is left out: there is no anomaly detection in version 2"))
     if spec.get("notificationPolicy"):
         told.append((("spec", "notificationPolicy"), "notificationPolicy is left out: an automation takes its place"))
-    return told + _translated(data)[1].notes
+    return [*told, *_translated(data)[1].notes]
 
 
 def _translated(data: dict[str, Any]) -> tuple[dict[str, Any], Any]:
@@ -67,8 +69,6 @@ def _translated(data: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         "strategy": {"type": f"{strategy}@1", "config": config},
         "collectors": collectors,
     }
-    if old.get("anomaly"):
-        spec["anomaly"] = old["anomaly"]
     return spec, translator
 
 

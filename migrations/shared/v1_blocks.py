@@ -26,6 +26,11 @@ ACTIONS = {
     "script.run_script": "run_script",
 }
 """Actions whose names changed; all others keep theirs."""
+CONFIG_KEYS = {
+    "healthcheck": {"systemId": "system", "configurationId": "check", "environmentId": "environment"},
+    "incident": {"systemIds": "systems", "incidentId": "incident"},
+}
+"""Keys of configs that changed, by the plugin of the action."""
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 
 
@@ -83,9 +88,11 @@ def action(old: dict[str, Any], at: Place, translator: Translator) -> dict[str, 
 
 
 def _provider(old: dict[str, Any], at: Place, translator: Translator) -> dict[str, Any]:
-    name = ACTIONS.get(old["action"].strip(), old["action"].strip())
+    name = old["action"].strip()
     config = translator.everywhere(old.get("config") or {}, (*at, "config"), but=CODE)
-    return {"action": f"{name}@1", "config": config}
+    renamed = CONFIG_KEYS.get(name.partition(".")[0], {})
+    config = {renamed.get(key, key): value for key, value in config.items()}
+    return {"action": f"{ACTIONS.get(name, name)}@1", "config": config}
 
 
 def _choose(old: dict[str, Any], at: Place, translator: Translator) -> dict[str, Any]:
@@ -148,7 +155,9 @@ def _guard(old: dict[str, Any], at: Place, translator: Translator) -> dict[str, 
 def _stop(old: dict[str, Any], at: Place, translator: Translator) -> dict[str, Any]:
     stop = old["stop"] or {}
     new = {key: stop[key] for key in ("reason", "error") if stop.get(key) is not None}
-    return {"stop": {**new, **({"reason": translator.text(new["reason"], (*at, "stop", "reason"))} if "reason" in new else {})}}
+    if "reason" in new:
+        new["reason"] = translator.text(new["reason"], (*at, "stop", "reason"))
+    return {"stop": new}
 
 
 def _wait_for_trigger(old: dict[str, Any], at: Place, translator: Translator) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def _run(text: str, at: int, allowed: frozenset[str]) -> int:
 
 
 def _string(text: str, start: int) -> tuple[str, int]:
-    quote, at, parts = text[start], start + 1, []
+    quote, at = text[start], start + 1
+    parts: list[str] = []
     while at < len(text):
         char = text[at]
         if char == quote:

@@ -2,7 +2,8 @@
 
 Two things differ between the languages. What isn't there was empty in version 1 and is an error in version 2: a path
 that may be missing gets a ``default``. And version 1 compared loosely, so that ``5 == "5"``: where the types don't
-tell that both languages agree, the comparison becomes one of the ``loose_`` filters. The output calls nothing: it is paths, operators and filters.
+tell that both languages agree, the comparison becomes one of the ``loose_`` filters. What is written calls nothing: it
+is paths, operators and filters.
 """
 
 from __future__ import annotations

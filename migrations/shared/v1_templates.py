@@ -161,7 +161,9 @@ def secret_name(value: Any) -> str | None:
 
 def _payload(events: list[str]) -> dict[Path, str]:
     """What the payloads of all these events have for sure."""
-    payloads = [_PAYLOADS.get(event.rpartition(".")[2], {}) if event.startswith("healthcheck.") else {} for event in events]
+    payloads = [
+        _PAYLOADS.get(event.rpartition(".")[2], {}) if event.startswith("healthcheck.") else {} for event in events
+    ]
     if not payloads:
         return {}
     shared = set.intersection(*(set(p) for p in payloads))

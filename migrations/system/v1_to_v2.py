@@ -1,8 +1,9 @@
 """The document moves to gitops/v2: references become names, healthchecks become checks with thresholds.
 
-``satelliteIds`` become ``regions``, a reserved field, and ``includeLocal: false`` stays: such a check never runs on
-the host itself. Without any satellite it comes with an empty list of regions and so runs nowhere, as in version 1.
-Anomaly settings move from their own list to the check they are for.
+``satelliteIds`` and ``includeLocal`` become ``regions``, a reserved field. Without it a check runs on the host itself,
+as ever. With it, it runs in the named regions and nowhere else; ``local`` is the name of the host itself. So
+satellites beside the host are ``[local, fra]``, satellites alone ``[fra]``, and ``includeLocal: false`` without any
+satellite ``[]``: nowhere. A check that must not run on the host thereby never does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ RENAMED = (
     (("spec", "checks", "*", "thresholds", "degraded"), ("spec", "healthchecks", "*", "degradedThreshold")),
     (("spec", "checks", "*", "thresholds", "unhealthy"), ("spec", "healthchecks", "*", "unhealthyThreshold")),
     (("spec", "checks", "*", "regions"), ("spec", "healthchecks", "*", "satelliteIds")),
-    (("spec", "checks", "*", "anomaly"), ("spec", "anomaly")),
     (("spec", "checks", "*"), ("spec", "healthchecks", "*")),
     (("spec", "checks"), ("spec", "healthchecks")),
     (("spec", "dependencies", "*", "system"), ("spec", "dependencies", "*", "targetRef", "name")),
@@ -41,8 +41,7 @@ def migrate(data: dict[str, Any]) -> dict[str, Any]:
             spec[key] = names(old[key])
     if old.get("dependencies"):
         spec["dependencies"] = [_dependency(d) for d in old["dependencies"]]
-    anomalies = {item["healthcheckRef"]["name"]: item for item in old.get("anomaly") or ()}
-    checks = {item["ref"]["name"]: _check(item, anomalies) for _, _, item in reversed(_assignments(old))}
+    checks = {item["ref"]["name"]: _check(item) for _, _, item in reversed(_assignments(old))}
     if checks:
         spec["checks"] = list(reversed(checks.values()))
     return envelope(data, "System", spec)
@@ -58,17 +57,20 @@ def notes(data: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
     told: list[tuple[tuple[str | int, ...], str]] = []
     if spec.get("notificationPolicy"):
         told.append((("spec", "notificationPolicy"), "notificationPolicy is left out: an automation takes its place"))
+    if spec.get("anomaly"):
+        told.append((("spec", "anomaly"), "anomaly is left out: there is no anomaly detection in version 2"))
     seen: set[str] = set()
     for key, index, item in _assignments(spec):
+        at = ("spec", key, index)
         name = item["ref"]["name"]
         if name in seen:
-            told.append((("spec", key, index), f"{name} is assigned twice; only the first assignment counts"))
+            told.append((at, f"healthcheck {name} is assigned twice; only the first assignment counts"))
         seen.add(name)
-    for index, item in enumerate(spec.get("anomaly") or ()):
-        name = item["healthcheckRef"]["name"]
-        if name not in seen:
-            text = f"the anomaly settings of {name} are left out: the system has no such healthcheck"
-            told.append((("spec", "anomaly", index), text))
+        if item.get("notificationPolicy"):
+            told.append(((*at, "notificationPolicy"), "notificationPolicy is left out: an automation takes its place"))
+    for index, item in enumerate(spec.get("dependencies") or ()):
+        if item.get("label"):
+            told.append((("spec", "dependencies", index, "label"), "label is left out: dependencies have none"))
     return told
 
 
@@ -77,25 +79,22 @@ def _assignments(spec: dict[str, Any]) -> list[tuple[str, int, dict[str, Any]]]:
     return [(key, i, item) for key in ("healthchecks", "healthcheck") for i, item in enumerate(spec.get(key) or ())]
 
 
-def _check(old: dict[str, Any], anomalies: dict[str, Any]) -> dict[str, Any]:
+def _check(old: dict[str, Any]) -> dict[str, Any]:
     check: dict[str, Any] = {"check": old["ref"]["name"]}
     thresholds = {
         word: old[f"{word}Threshold"] for word in ("degraded", "unhealthy") if old.get(f"{word}Threshold") is not None
     }
     if thresholds:
         check["thresholds"] = thresholds
-    if old.get("satelliteIds") or not old.get("includeLocal", True):
-        check["regions"] = list(dict.fromkeys(old.get("satelliteIds") or ()))
-    if not old.get("includeLocal", True):
-        check["includeLocal"] = False
-    anomaly = anomalies.get(check["check"])
-    if anomaly is not None:
-        check["anomaly"] = {key: value for key, value in anomaly.items() if key != "healthcheckRef"}
-    if old.get("notificationPolicy"):
-        check["notificationPolicy"] = old["notificationPolicy"]
+    satellites = list(dict.fromkeys(old.get("satelliteIds") or ()))
+    local = old.get("includeLocal", True)
+    if satellites or not local:
+        check["regions"] = [*(["local"] if local else []), *satellites]
     return check
 
 
 def _dependency(old: dict[str, Any]) -> dict[str, Any]:
     new: dict[str, Any] = {"system": old["targetRef"]["name"], "impact": old["impactType"]}
-    return new | {key: old[key] for key in ("transitive", "label") if old.get(key) is not None}
+    if "transitive" in old:
+        new["transitive"] = old["transitive"]
+    return new

@@ -42,7 +42,7 @@ class MigrationError(Exception):
     """A step raised. ``problems`` holds what the step itself pinned down: path, sentence, and offset into the text."""
 
     def __init__(self, step: Migration, cause: Exception) -> None:
-        super().__init__(f"Migration from v{step.frm} to v{step.to} failed: {cause or type(cause).__name__}")
+        super().__init__(f"Migration from v{step.frm} to v{step.to} failed: {str(cause) or type(cause).__name__}")
         self.step = step
         self.problems: tuple[Problem, ...] = tuple(getattr(cause, "problems", ()))
 

@@ -94,9 +94,8 @@ def _folders(root: Path) -> list[tuple[str, list[str]]]:
                 name = item.name
                 if name.endswith(".py") and subject and name != "__init__.py":
                     names.append(name)
-                elif "." not in name or "/" in subject or subject:
-                    if name != "__pycache__" and (subject or name != "shared") and item.is_dir():
-                        waiting.append(f"{subject}/{name}" if subject else name)
+                elif name != "__pycache__" and (subject or name != "shared") and item.is_dir():
+                    waiting.append(f"{subject}/{name}" if subject else name)
         if names:
             folders.append((subject, sorted(names)))
     return sorted(folders)

@@ -1,4 +1,4 @@
-"""The shape of old versions, held against their frozen JSON Schemas, told in sentences.
+"""The shape of old versions, held against their frozen JSON Schemas, told in the words that validation uses.
 
 Only documents and configs below their head come here. ``jsonschema_rs`` is imported on the first of them, and one
 validator is kept for each schema.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TYPES = {
     "integer": "a whole number",
     "number": "a number",
-    "string": "a string",
+    "string": "text",
     "boolean": "true or false",
     "array": "a list",
     "object": "a map",
@@ -29,14 +29,12 @@ _TYPES = {
 _LIMITS = {
     "minimum": "has to be at least {}",
     "maximum": "has to be at most {}",
-    "exclusiveMinimum": "has to be more than {}",
-    "exclusiveMaximum": "has to be less than {}",
     "minLength": "has to be at least {} characters long",
     "maxLength": "has to be at most {} characters long",
-    "minItems": "needs at least {} of its items",
-    "maxItems": "can have at most {} items",
-    "minProperties": "needs at least {} of its keys",
-    "maxProperties": "can have at most {} keys",
+    "minItems": "needs at least {}",
+    "maxItems": "has more than {}",
+    "minProperties": "needs at least {}",
+    "maxProperties": "has more than {}",
 }
 
 
@@ -67,56 +65,60 @@ def _validator(subject: str, version: int) -> tuple[dict[str, Any], Draft202012V
 
 
 def _faults(error: ValidationError, schema: dict[str, Any], value: Any, at: Path) -> list[Fault]:
+    from reconciler.kinds.faults import spelled, suggest
+    from reconciler.kinds.marks import named
+
     path = (*at, *error.instance_path)
-    name, detail = error.kind.name, getattr(error.kind, "value", None)
-    where = str(path[-1]) if path else "the document"
-    if isinstance(path[-1] if path else None, int):
-        where = f"{path[-2] if len(path) > 1 else 'item'}[{path[-1]}]"
-    if name == "required":
-        return [Fault("missing-field", f"{detail} is missing", path, at="key")]
+    where = spelled(path) if path else "the document"
+    kind: Any = error.kind
     node = _node(schema, error.schema_path[:-1])
-    if name in ("additionalProperties", "unevaluatedProperties"):
-        known = sorted(node.get("properties", {}))
-        return [unknown_key(key, known, path) for key in error.kind.unexpected]
-    if name == "type":
-        wanted = " or ".join(_TYPES.get(t, t) for t in error.kind.types if t != "null" or len(error.kind.types) == 1)
-        found = _at(value, error.instance_path)
-        hint = "write it without quotes" if isinstance(found, str) and _numeric(found, error.kind.types) else None
-        return [Fault("wrong-type", f"{where} has to be {wanted}, but is {_shown(found)}", path, hint)]
-    return [Fault("invalid-value", f"{where} {_sentence(name, detail, node)}", path)]
+    known = list(node.get("properties", {}))
+    if kind.name == "required":
+        key = str(kind.property)
+        described = node.get("properties", {}).get(key, {}).get("description")
+        return [Fault("missing-key", f"{key} is missing", (*path, key), described)]
+    if kind.name == "additionalProperties":
+        hints = {key: suggest(key, known) if known else "nothing can be set here" for key in kind.unexpected}
+        return [
+            Fault("unknown-key", f"{where} has no key {key!r}", (*path, key), hints[key], at="key")
+            for key in kind.unexpected
+        ]
+    found = _at(value, error.instance_path)
+    if kind.name == "type":
+        wanted = " or ".join(_TYPES[t] for t in kind.types if t != "null" or len(kind.types) == 1)
+        return [Fault("wrong-type", f"{where} has to be {wanted}, not {named(found)}", path, _conversion(kind, found))]
+    code, sentence, hint = _judged(kind.name, kind.value, node, found)
+    return [Fault(code, f"{where} {sentence}", path, hint)]
 
 
-def unknown_key(key: str, known: Sequence[str], path: Path) -> Fault:
-    """The fault of a key nobody knows, with the known key it resembles."""
-    hint = did_you_mean(key, known)
-    if hint is None and known:
-        hint = f"known here: {', '.join(known)}" if len(known) <= 12 else None
-    return Fault("unknown-key", f"{key} is not known here", (*path, key), hint, at="key")
+def _judged(name: str, detail: Any, node: dict[str, Any], found: Any) -> tuple[str, str, str | None]:
+    """Code, sentence and hint of a value of the right type that isn't right all the same."""
+    from reconciler.kinds.faults import did_you_mean
+    from reconciler.kinds.marks import named
+    from reconciler.kinds.types import NAME_PATTERN, SENTENCES
 
-
-def did_you_mean(word: str, known: Sequence[str]) -> str | None:
-    """``did you mean "x"?`` for the one of ``known`` that is meant, or None."""
-    from difflib import get_close_matches
-
-    lowered = {k.lower(): k for k in known}
-    close = get_close_matches(word.lower()[:100], list(lowered), n=1, cutoff=0.6)
-    return f'did you mean "{lowered[close[0]]}"?' if close else None
-
-
-def _sentence(name: str, detail: Any, node: dict[str, Any]) -> str:
     if "x-fault" in node:
-        return str(node["x-fault"])
+        return "invalid", str(node["x-fault"]), None
     if name in _LIMITS:
-        return _LIMITS[name].format(detail)
-    if name == "enum":
-        return f"has to be one of {', '.join(str(v) for v in detail)}"
-    if name == "const":
-        return f"has to be {detail}"
+        empty = name == "minLength" and found == ""
+        return "out-of-range", "is empty" if empty else _LIMITS[name].format(detail), None
+    if name in ("enum", "const"):
+        options = [str(option) for option in (detail if name == "enum" else [detail])]
+        hint = did_you_mean(found, options) if isinstance(found, str) else None
+        return "unknown-value", f"has to be {' or '.join(options)}, not {named(found)}", hint
     if name == "pattern":
-        return "is no name; small letters, digits and dashes, beginning with a letter or digit" if (
-            detail == "^[a-z0-9][a-z0-9-]*$"
-        ) else f"doesn't have the form {detail}"
-    return f"doesn't fit: {node.get('description', 'see the schema of this version')}"
+        code = "bad-name" if detail == NAME_PATTERN else "bad-format"
+        return code, f"{SENTENCES.get(detail, f'has to match {detail}')}; {found!r} doesn't fit", None
+    return "invalid", f"doesn't fit: {node.get('description', 'see the schema of this version')}", None
+
+
+def _conversion(kind: Any, found: Any) -> str | None:
+    """How to write a value of the right type, where it looks like one."""
+    if isinstance(found, str) and "string" not in kind.types and found.strip().isdigit():
+        return "leave out the quotes"
+    if isinstance(found, (bool, int, float)) and "string" in kind.types:
+        return f'put it in quotes: "{str(found).lower()}"'
+    return None
 
 
 def _node(schema: dict[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
@@ -125,8 +127,10 @@ def _node(schema: dict[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
     for part in path:
         if part == "$ref" and isinstance(node, dict):
             node = _node(schema, node["$ref"].removeprefix("#/").split("/"))
+        elif isinstance(node, list):
+            node = node[int(part)]
         else:
-            node = node.get(part, {}) if isinstance(node, dict) else node[int(part)]
+            node = node.get(part, {})
     return node if isinstance(node, dict) else {}
 
 
@@ -134,17 +138,3 @@ def _at(value: Any, path: Sequence[str | int]) -> Any:
     for part in path:
         value = value[part]
     return value
-
-
-def _numeric(text: str, types: Sequence[str]) -> bool:
-    return ("integer" in types or "number" in types) and text.strip().isdigit()
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return f'the string "{value if len(value) <= 40 else value[:39] + "…"}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return f"the number {value}"
-    return {list: "a list", dict: "a map"}.get(type(value), "null")

@@ -1,4 +1,4 @@
-"""Where a value of a migrated document came from, so that a fault of the head document is shown at its line in the file.
+"""Where a value of a migrated document came from, so that a fault of the head is shown at its line in the file.
 
 The migration is run once more, over data whose scalars know their path. What a step carries along is found exactly.
 What it builds anew (a duration out of a number, a translated template) is found by the names a step declares in
@@ -9,7 +9,6 @@ a fault, so it may take its time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from os.path import commonprefix
 from typing import Any
 
 from reconciler.base.diagnostics import Path
@@ -83,8 +82,10 @@ class _Trace:
         for named in self._renamed(path):
             yield from _corrected(named, below)
             yield named
-        if isinstance(node, (dict, list)) and below:
-            yield _container(below)
+        if isinstance(node, (dict, list)):
+            yield path
+            if below:
+                yield _container(below)
         if path:
             yield from self._beside(path)
         yield path
@@ -162,17 +163,19 @@ def _container(below: list[tuple[Path, Path]]) -> Path:
     for path, origin in below:
         if len(origin) >= len(path) and origin[len(origin) - len(path) :] == path:
             return origin[: len(origin) - len(path)]
-    return tuple(commonprefix([list(origin) for _, origin in below]))
+    shared: Path = below[0][1]
+    for _, origin in below[1:]:
+        while origin[: len(shared)] != shared:
+            shared = shared[:-1]
+    return shared
 
 
 def _get(data: Any, path: Path) -> tuple[bool, Any]:
     for part in path:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data):
-            data = data[part]
-        else:
+        inside = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
+        if not inside:
             return False, None
+        data = data[part]
     return True, data
 
 

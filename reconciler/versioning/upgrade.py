@@ -73,10 +73,19 @@ def migrate_only(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def renamed(data: dict[str, Any]) -> list[tuple[Path, Path]]:
-    """What the document's own steps declare about names, for :mod:`.trace`."""
-    if data["apiVersion"] != V1_API_VERSION:
-        return []
-    return [pair for step in load_chains()[KINDS[V1_KINDS[data["kind"]]].subject].path(1) for pair in step.renamed]
+    """What the steps over a document and its configs declare about names, for :mod:`.trace`."""
+    kind, chains = data["kind"], load_chains()
+    pairs: list[tuple[Path, Path]] = []
+    if data["apiVersion"] == V1_API_VERSION:
+        kind = V1_KINDS[kind]
+        chain = chains[KINDS[kind].subject]
+        pairs = [pair for step in chain.path(1) for pair in step.renamed]
+        data = chain.migrate(data, 1)
+    for inner in behind(kind, data):
+        at = (*inner.path, "config")
+        steps = chains[inner.entry.subject].path(inner.version)
+        pairs += [((*at, *new), (*at, *old)) for step in steps for new, old in step.renamed]
+    return pairs
 
 
 def _other(api: Any) -> Upgraded:
@@ -105,16 +114,17 @@ def _refused(declared: int, *faults: Fault) -> Upgraded:
 
 
 def _unknown_kind(kind: Any, known: list[str]) -> Fault:
-    from reconciler.versioning.shape import did_you_mean
+    from reconciler.kinds.faults import suggest
+    from reconciler.kinds.marks import named
 
     if kind is None:
-        return Fault("missing-field", "kind is missing", (), f"known kinds: {', '.join(known)}")
+        return Fault("missing-key", "kind is missing", ("kind",), f"there are {', '.join(known)}")
     if not isinstance(kind, str):
-        return Fault("wrong-type", "kind has to be a string", ("kind",), f"known kinds: {', '.join(known)}")
-    hint = did_you_mean(kind, known) or f"known kinds: {', '.join(known)}"
-    if kind in V1_KINDS and kind not in known:
-        hint = f'version 2 calls it "{V1_KINDS[kind]}"'
-    return Fault("unknown-kind", f"there is no kind {kind}", ("kind",), hint)
+        return Fault("wrong-type", f"kind has to be text, not {named(kind)}", ("kind",))
+    hint = suggest(kind, known)
+    if kind in V1_KINDS:
+        hint = f"version 2 calls it {V1_KINDS[kind]}"
+    return Fault("unknown-kind", f"there is no kind {kind!r}", ("kind",), hint)
 
 
 def _from_v1(data: dict[str, Any]) -> Upgraded:
@@ -148,11 +158,11 @@ def _from_v1(data: dict[str, Any]) -> Upgraded:
 
 
 def _v1_shape(subject: str, data: dict[str, Any]) -> list[Fault]:
-    """The document and its inner configs against version 1; keys that version 1 let pass are warnings outside configs."""
+    """The document and its configs against version 1. As there, unknown keys are errors in configs alone."""
     from reconciler.versioning.shape import check_shape
 
     faults = [
-        replace(f, code="v1-unknown-key", severity="warning", message=f"{f.message} and is left out")
+        replace(f, code="v1-unknown-key", severity="warning", message=f"{f.message}; it is left out, as in version 1")
         if f.code == "unknown-key"
         else f
         for f in check_shape(subject, 1, data)
@@ -226,11 +236,12 @@ def _walk(
 
 def _set(document: dict[str, Any], path: Path, key: str, value: Any) -> dict[str, Any]:
     """A document that differs at one place; what lies beside the path is shared, nothing is changed in place."""
-    new = node = dict(document)
+    new: dict[str, Any] = dict(document)
+    node: Any = new
     for part in path:
-        child = node[part]  # type: ignore[index]  # parts fit their containers, the walk made them
-        node[part] = child = list(child) if isinstance(child, list) else dict(child)  # type: ignore[index]
-        node = child
+        child = node[part]
+        node[part] = list(child) if isinstance(child, list) else dict(child)
+        node = node[part]
     node[key] = value
     return new
 

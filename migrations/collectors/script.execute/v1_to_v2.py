@@ -6,6 +6,8 @@ from typing import Any
 
 FROM, TO = 1, 2
 
+RENAMED = ((("script",), ("command",)),)
+
 
 def migrate(data: dict[str, Any]) -> dict[str, Any]:
     """The config with ``script`` in place of ``command`` and ``args``; one that has a script stays as it is."""
