@@ -44,7 +44,7 @@ def _float(frame: Frame, value: Any, default: Any = 0.0) -> Any:
     if isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= 100):
         try:
             return number(float(value))
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, Refused):
             return default
     return default
 

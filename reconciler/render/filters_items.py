@@ -75,8 +75,8 @@ def _max(frame: Frame, value: Any, case_sensitive: bool = False) -> Any:
     return max(items, key=_ordering(items, case_sensitive))
 
 
-def _sum(frame: Frame, value: Any, start: Any = 0) -> float:
-    return number(sum((numeric(item) for item in items_of(frame, value)), numeric(start)))
+def _sum(frame: Frame, value: Any) -> float:
+    return number(sum((numeric(item) for item in items_of(frame, value))))
 
 
 def _reverse(frame: Frame, value: Any) -> Any:

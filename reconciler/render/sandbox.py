@@ -170,7 +170,8 @@ def _compare(builder: _Builder, node: nodes.Compare, depth: int) -> Run:
             left = right
         return True
 
-    return calls.placed(run, node.lineno)
+    # Jinja2 numbers a comparison by what follows it.
+    return calls.placed(run, node.expr.lineno)
 
 
 def _filter(builder: _Builder, node: nodes.Filter, depth: int) -> Run:
