@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.base.canonical import digest, dumps
+from reconciler.base.canonical import digest, dumps, loads
 from reconciler.base.diagnostics import Diagnostic, Fault
 from reconciler.flows.world import World, display_name
 from reconciler.model.plan import Action, ResourceChange
@@ -83,6 +83,7 @@ class Renderer:
         self._uid = uid
         self._locate = locate
         self._pieces: dict[str, CheckPieces | None] = {}
+        self._seen: dict[str, dict[str, Any]] = {}
         self._scopes: dict[str | None, dict[str, Any]] = {}
         self._memo: dict[tuple[str, str, str | None], bytes | TemplateFault] = {}
         self._told: set[tuple[str, object, str | None]] = set()
@@ -105,7 +106,7 @@ class Renderer:
             self._pieces_of(name)  # a check that no system runs has its templates looked at all the same
 
     def _system(self, system: Resource, only: Work | None) -> None:
-        body = self._world.body(system)
+        body = loads(system.body)
         spec = body["spec"]
         members: Sequence[str] = spec.get("environments") or ()
         seen = {"id": system.key.name, "name": display_name(body["metadata"]), "fields": spec.get("fields") or {}}
@@ -118,13 +119,8 @@ class Renderer:
             check = self._world.find(Key("Check", name))
             if pieces is None or check is None:
                 continue
+            seen_check = self._seen[name]
             rest = dumps({k: v for k, v in assignment.items() if k not in ("check", "environments")})
-            head = self._world.body(check)
-            seen_check = {
-                "id": name,
-                "name": display_name(head["metadata"]),
-                "intervalSeconds": _seconds(head["spec"].get("interval", 0)),
-            }
             key = (self._uid(system.key), self._uid(check.key))
             for environment in self._environments(system, number, assignment, members):
                 if not whole and only is not None and environment not in only.environments:
@@ -175,7 +171,17 @@ class Renderer:
     def _pieces_of(self, name: str) -> CheckPieces | None:
         if name not in self._pieces:
             check = self._world.find(Key("Check", name))
-            pieces, faults = compile_check(check) if check is not None else (None, [])
+            pieces: CheckPieces | None = None
+            faults: list[HoleFault] = []
+            if check is not None:
+                body = loads(check.body)
+                metadata, spec = body["metadata"], body["spec"]
+                self._seen[name] = {
+                    "id": name,
+                    "name": display_name(metadata),
+                    "intervalSeconds": _seconds(spec.get("interval", 0)),
+                }
+                pieces, faults = compile_check(check, spec)
             self._pieces[name] = pieces
             for hole, fault in faults:
                 if check is not None:

@@ -74,7 +74,7 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
         adoptable=free,
         deletion=start.deletion,
         next_uid=reader.next_uid(),
-        drifted=touched.resources if touched else (),
+        drifted=touched.resources if touched else {},
         rewritten=start.same if start.renewed else (),
     )
     diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
@@ -115,14 +115,14 @@ class _Uids:
 
 
 class _Journal:
-    """Rows written outside an apply: uids of resources, and slices with the digest they had before."""
+    """Rows written outside an apply, with the digest they had before; None for what wasn't there."""
 
     def __init__(self, reader: Reader, source: str) -> None:
-        self.resources: set[int] = set()
+        self.resources: dict[int, str | None] = {}
         self.slices: dict[SliceKey, str | None] = {}
         for write in reader.outside(source):
             if write.table == "resource":
-                self.resources.add(write.uid)
+                self.resources.setdefault(write.uid, None if write.op == "insert" else write.digest)
             else:
                 key = SliceKey(write.uid, write.check, write.environment)
                 self.slices.setdefault(key, None if write.op == "insert" else write.digest)

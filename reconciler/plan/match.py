@@ -22,12 +22,12 @@ def match(
     adoptable: Mapping[Key, Stored],
     deletion: Deletion,
     next_uid: int,
-    drifted: Collection[int] = (),
+    drifted: Mapping[int, str | None] | None = None,
     rewritten: Collection[str] = (),
 ) -> list[ResourceChange]:
     """One decision for each resource that is new, differs, moved or is gone; nothing for what is as it was.
 
-    ``drifted``: uids whose row was changed outside an apply. ``rewritten``: paths of files that are byte for byte as
+    ``drifted``: uids whose row was written outside an apply, with the digest that was applied. ``rewritten``: paths of files that are byte for byte as
     they were when applied, so that a difference is the tool's doing. New uids are given in the order of the keys.
     """
     before = {s.resource.key: s for s in previous}
@@ -42,7 +42,7 @@ def match(
             next_uid += 1
             continue
         taken.add(old.uid)
-        change = _compare(old, new, old.uid in drifted, new.path in rewritten)
+        change = _compare(old, new, drifted or {}, new.path in rewritten)
         if change is not None:
             changes.append(change)
     changes += (_gone(s, deletion) for s in before.values() if s.uid not in taken and s.status == "active")
@@ -60,9 +60,12 @@ def _counterpart(
     return old
 
 
-def _compare(old: Stored, new: Resource, drifted: bool, rewritten: bool) -> ResourceChange | None:
+def _compare(
+    old: Stored, new: Resource, drifted: Mapping[int, str | None], rewritten: bool
+) -> ResourceChange | None:
     was = old.resource
-    cause = Cause.DRIFT if drifted else Cause.REWRITE if rewritten else Cause.CHANGE
+    undone = old.uid in drifted and drifted[old.uid] == new.digest
+    cause = Cause.DRIFT if undone else Cause.REWRITE if rewritten else Cause.CHANGE
     if was.key != new.key:
         return ResourceChange(Action.MOVE, old.uid, old, new, Cause.CHANGE, f"renamed from {was.key.name}")
     if was.source != new.source:
@@ -70,7 +73,7 @@ def _compare(old: Stored, new: Resource, drifted: bool, rewritten: bool) -> Reso
         return ResourceChange(Action.MOVE, old.uid, old, new, Cause.CHANGE, reason)
     if old.status == "orphaned":
         return ResourceChange(Action.UPDATE, old.uid, old, new, Cause.CHANGE, "declared again, was an orphan")
-    if was.digest != new.digest or drifted:
+    if was.digest != new.digest or undone:
         return ResourceChange(Action.UPDATE, old.uid, old, new, cause, "")
     if (was.path, was.nth, was.line, was.references, was.protected) != (
         new.path,

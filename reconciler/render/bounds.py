@@ -12,8 +12,10 @@ from typing import Any
 from reconciler.base.canonical import dumps
 from reconciler.render.faults import Refused
 
-MAX_TEMPLATE = 256 * 1024
+MAX_TEMPLATE = 128 * 1024
 """Characters of one template's source."""
+MAX_EXPRESSIONS = 32 * 1024
+"""Characters of all the expressions of one template; compiling takes up to 15 us for each."""
 MAX_EXPRESSION = 8 * 1024
 """Characters of one expression's source."""
 MAX_TOKENS = 1000

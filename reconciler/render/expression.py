@@ -25,12 +25,13 @@ _WORDS = frozenset({"true", "false", "none", "True", "False", "None", "not", "an
 
 class Compiled(NamedTuple):
     """What compiling yields: ``names`` are the roots with their first offsets, ``clocked`` where the clock is read,
-    ``makes`` that a value may be new instead of a part of the context."""
+    ``makes`` that a value may be new instead of a part of the context, ``cost`` about the bytes it keeps."""
 
     run: Run
     names: Mapping[str, int]
     clocked: int | None = None
     makes: bool = False
+    cost: int = 1400
 
 
 class Expression:
@@ -38,10 +39,10 @@ class Expression:
 
     __slots__ = ("_clock", "_compiled", "_run", "clocked", "cost", "roots", "source")
 
-    def __init__(self, source: str, compiled: Compiled, *, cost: int, clock: Clock | None = None) -> None:
+    def __init__(self, source: str, compiled: Compiled, *, clock: Clock | None = None) -> None:
         self.source = source
         self.roots = frozenset(compiled.names)
-        self.cost = cost
+        self.cost = compiled.cost + len(source)
         self.clocked = compiled.clocked is not None
         self._compiled = compiled
         self._run = compiled.run
@@ -99,7 +100,7 @@ class Expression:
                 offset=self._compiled.clocked,
                 hint="a plan would differ from one minute to the next",
             )
-        return Expression(self.source, self._compiled, cost=self.cost, clock=clock)
+        return Expression(self.source, self._compiled, clock=clock)
 
     def _foreign(self, roots: frozenset[str]) -> TemplateFault:
         name, offset = min(
@@ -111,7 +112,7 @@ class Expression:
         return TemplateFault("template-undefined", f"`{name[:60]}` is undefined", offset=offset, hint=hint)
 
 
-_cache: CostCache[Expression] = CostCache(32 * 1024 * 1024)
+_cache: CostCache[Expression] = CostCache(48 * 2**20)
 
 
 def compile_expression(source: str, *, roots: frozenset[str] | None = None, clock: Clock | None = None) -> Expression:
@@ -136,11 +137,11 @@ def compiled(source: str) -> Expression:
     if not source:
         raise TemplateFault("template-syntax", "the expression is empty")
     if _PATH.match(source) and (root := source.partition(".")[0]) not in _WORDS:
-        expression = Expression(source, Compiled(path_run(source), {root: 0}), cost=1024 + 2 * len(source))
+        expression = Expression(source, Compiled(path_run(source), {root: 0}))
     else:
         from reconciler.render.sandbox import compile_tree
 
-        expression = Expression(source, compile_tree(source), cost=2048 + 128 * len(source))
+        expression = Expression(source, compile_tree(source))
     return _cache.put(source, expression, expression.cost)
 
 

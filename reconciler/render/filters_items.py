@@ -76,7 +76,7 @@ def _max(frame: Frame, value: Any, case_sensitive: bool = False) -> Any:
 
 
 def _sum(frame: Frame, value: Any) -> float:
-    return number(sum((numeric(item) for item in items_of(frame, value))))
+    return number(sum(numeric(item) for item in items_of(frame, value)))
 
 
 def _reverse(frame: Frame, value: Any) -> Any:

@@ -30,7 +30,7 @@ def compile_tree(source: str) -> Compiled:
         run = builder.soft(parse(source), 0)
     except (RecursionError, MemoryError, OverflowError):
         raise TemplateFault("template-limit", "the expression is nested too deeply") from None
-    return Compiled(run, builder.names, builder.clocked, makes=True)
+    return Compiled(run, builder.names, builder.clocked, makes=True, cost=1024 + 600 * builder.nodes)
 
 
 class _Builder:
@@ -39,10 +39,12 @@ class _Builder:
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
         self.clocked: int | None = None
+        self.nodes = 0
 
     def soft(self, node: nodes.Node, depth: int) -> Run:
         if depth > MAX_DEPTH:
             raise TemplateFault("template-limit", "the expression is nested too deeply", offset=node.lineno)
+        self.nodes += 1
         build = _TABLE.get(type(node))
         if build is None:
             raise TemplateFault("template-unsafe", "templates don't allow this", offset=node.lineno)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reconciler.base.canonical import dumps, loads
+from reconciler.base.canonical import dumps
 from reconciler.kinds.checks import CHECKS
 from reconciler.model.resource import Hole, Resource
 from reconciler.render.faults import TemplateFault
@@ -21,6 +21,9 @@ ROOTS = frozenset({"environment", "check", "system"})
 """What a template of a check may read."""
 
 _ENVIRONMENT_ONLY = frozenset({"environment"})
+_MEMO_LIMIT = 10_000
+"""Values that are shared are few; in a repository where each check has a template of its own, keeping all is waste."""
+
 _SENTINEL = "\ue000gitops-hole-{}\ue000"
 _CUT = re.compile(rb'"' + "\ue000gitops-hole-".encode() + rb"(\d+)" + "\ue000".encode() + rb'"')
 
@@ -72,7 +75,9 @@ class CheckPieces:
                 key = (filler.hole.source, filler.hole.check, scope.environment_name)
                 value = memo.get(key)
                 if value is None:
-                    value = memo[key] = _fill(filler, scope.context)
+                    value = _fill(filler, scope.context)
+                    if len(memo) < _MEMO_LIMIT:
+                        memo[key] = value
             else:
                 value = _fill(filler, scope.context)
             if isinstance(value, TemplateFault):
@@ -83,9 +88,11 @@ class CheckPieces:
         return b"".join(parts), faults
 
 
-def compile_check(check: Resource) -> tuple[CheckPieces | None, list[HoleFault]]:
-    """Cut a check at its holes and compile their templates; each faulty template is reported, not just the first."""
-    spec = loads(check.body)["spec"]
+def compile_check(check: Resource, spec: Any) -> tuple[CheckPieces | None, list[HoleFault]]:
+    """Cut a check at its holes and compile their templates; each faulty template is reported, not just the first.
+
+    ``spec`` is the parsed part of its body; it is used up.
+    """
     fillers: dict[int, _Filler] = {}
     faults: list[HoleFault] = []
     for number, hole in enumerate(check.holes):

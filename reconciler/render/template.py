@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.render.bounds import MAX_TEMPLATE, MAX_TEXT, Frame, storable
+from reconciler.render.bounds import MAX_EXPRESSIONS, MAX_TEMPLATE, MAX_TEXT, Frame, storable
 from reconciler.render.cache import CostCache
 from reconciler.render.expression import Clock, Expression, compile_expression, compiled
 from reconciler.render.faults import Refused, TemplateCode, TemplateFault
@@ -73,7 +73,7 @@ class Template:
         return Template(self.source, tuple(parts), offsets=self._offsets, clock=clock)
 
 
-_cache: CostCache[Template] = CostCache(64 * 1024 * 1024)
+_cache: CostCache[Template] = CostCache(64 * 2**20)
 
 
 def compile_template(source: str, *, roots: frozenset[str] | None = None, clock: Clock | None = None) -> Template:
@@ -90,9 +90,12 @@ def _compiled(source: str) -> Template:
         raise TemplateFault("template-limit", f"the text is longer than the {MAX_TEMPLATE} characters of a template")
     parts: list[str | Expression] = []
     offsets: list[int] = []
-    cost = 512 + len(source)
+    cost, written = 512 + len(source), 0
     for piece, offset, is_expression in scan(source):
         if is_expression:
+            if (written := written + len(piece)) > MAX_EXPRESSIONS:
+                message = f"the expressions of the text have more than {MAX_EXPRESSIONS} characters"
+                raise TemplateFault("template-limit", message, offset)
             try:
                 expression = compiled(piece)
             except TemplateFault as fault:

@@ -1,13 +1,13 @@
 """Chains of migration steps: what a sound chain is, and walking data along one.
 
 Nothing here touches a disk, so that every broken chain can be tested without files; :mod:`.loading` reads the steps.
+Named tuples and no dataclasses, whose import alone would cost more than the check of all chains at start-up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Data = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -20,8 +20,7 @@ def no_notes(data: Data) -> list[Note]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(NamedTuple):
     """One step from version ``frm`` to ``to``.
 
     ``migrate`` is pure: it returns new data and leaves its input as it was. ``notes`` tells, of the data before the
@@ -57,8 +56,7 @@ class NewerVersion(ValueError):
         self.subject, self.found, self.known = subject, found, known
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """The steps of one subject from ``first`` to ``head``, in order. Sound once :func:`check` had nothing to say."""
 
     subject: str
