@@ -86,6 +86,8 @@ HOSTILE = {
     "sums": "{{ 1" + "+1" * 499 + " }}",
     "powers": "{{ 1" + "**1" * 499 + " }}",
     "long source": "{{ environment.x }}" * 600_000,
+    "many expressions": "".join(f"{{{{ a{n} | default('') }}}}" for n in range(3000)),
+    "dense expressions": "".join(f"{{{{ {n}{'+1' * 90} }}}}" for n in range(690)),
     "long text": "x" * 10_000_000,
     "long expression": "{{ '" + "x" * 200_000 + "' }}",
     "braces": "{{" * 100_000,
