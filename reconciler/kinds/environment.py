@@ -1,11 +1,11 @@
 """The kind Environment: where systems run, and the fields that differ between such places."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reconciler.kinds.metadata import Envelope, EnvironmentName
-from reconciler.kinds.modelling import Model
+from reconciler.kinds.modelling import Model, conflict
 from reconciler.kinds.types import JsonMap
 
 
@@ -29,3 +29,9 @@ class Environment(Envelope):
 
     kind: Literal["Environment"] = Field(description="The kind of this document.")
     spec: EnvironmentSpec = Field(default_factory=EnvironmentSpec, description="Its fields.")
+
+    @model_validator(mode="after")
+    def _not_itself(self) -> Self:
+        if self.spec.extends == self.metadata.name:
+            raise conflict("an environment can't extend itself", "spec", "extends", code="self-reference")
+        return self

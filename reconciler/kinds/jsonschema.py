@@ -1,0 +1,226 @@
+"""JSON Schemas (draft 2020-12) of all head models, for editors and for the shape check of later releases.
+
+``python -m reconciler.kinds.jsonschema schemas/`` writes them; they are committed, and a test tells when they are old.
+The schema of a document selects the config's schema by its pin, so that an editor completes inside of it.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from reconciler.base.canonical import digest
+from reconciler.base.durations import format_duration
+from reconciler.kinds.loaded import load
+from reconciler.kinds.results import OPERATORS, ResultField
+from reconciler.kinds.table import ACTIONS, API_VERSION, COLLECTORS, EVENTS, KINDS, STRATEGIES, TABLES, TRIGGERS, Entry
+
+Schema = dict[str, Any]
+COMMAND = "python -m reconciler.kinds.jsonschema schemas/"
+RELEASED = "released.json"
+"""Digests of the schemas that were released and must not change, by their path below ``schemas/``."""
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schemas() -> Iterator[tuple[str, Schema]]:
+    """``(path below schemas/, schema)`` of everything built in, and of the one schema for any kind of document."""
+    for table in TABLES.values():
+        for entry in table.values():
+            yield f"{entry.subject}/v{entry.head}.schema.json", schema_of(entry)
+    yield "gitops.schema.json", any_document()
+
+
+def schema_of(entry: Entry) -> Schema:
+    """The schema of one head model; for a kind, that of the whole document."""
+    schema = _plain(entry)
+    if entry == KINDS["Check"]:
+        _select_in_check(schema)
+    elif entry == KINDS["Automation"]:
+        _select_in_automation(schema)
+    name = f"urn:gitops:{entry.subject.replace('/', ':')}:v{entry.head}"
+    return {"$schema": DIALECT, "$id": name, **schema}
+
+
+def any_document() -> Schema:
+    """The schema of a document of any kind; one of another tool passes."""
+    definitions: Schema = {}
+    choices = []
+    for kind, entry in KINDS.items():
+        schema = schema_of(entry)
+        for key in ("$schema", "$id"):
+            del schema[key]
+        _embed(schema, kind, definitions)
+        choices.append(
+            {"if": {"properties": {"kind": {"const": kind}}}, "then": {"$ref": f"#/$defs/{kind}"}},
+        )
+    return {
+        "$schema": DIALECT,
+        "$id": "urn:gitops:document:v2",
+        "title": "A gitops document",
+        "type": "object",
+        "if": {"required": ["apiVersion"], "properties": {"apiVersion": {"const": API_VERSION}}},
+        "then": {
+            "required": ["kind", "metadata"],
+            "properties": {"kind": {"enum": list(KINDS), "description": "The kind of this document."}},
+            "allOf": choices,
+        },
+        "$defs": definitions,
+    }
+
+
+def render(schema: Schema) -> str:
+    """The text of a schema file; equal for equal models."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(entry: Entry) -> Schema:
+    schema = load(entry).model.model_json_schema(by_alias=True, mode="validation")
+    name = schema.get("$ref", "").rpartition("/")[2]
+    if name:
+        # pydantic refers to a recursive root instead of spelling it out.
+        schema = {**schema["$defs"][name], "$defs": schema["$defs"]}
+    tidied: Schema = _tidy(schema)
+    return tidied
+
+
+def _tidy(value: Any, *, names: bool = False) -> Any:
+    """Without the titles that repeat each field's name, and with default durations as people write them.
+
+    ``names``: the keys of ``value`` are names of fields, not keywords.
+    """
+    if isinstance(value, list):
+        return [_tidy(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if names:
+        return {key: _tidy(item) for key, item in value.items()}
+    kept = {
+        key: item
+        if key in ("default", "examples", "enum", "const")
+        else _tidy(item, names=key in ("properties", "$defs"))
+        for key, item in value.items()
+        if key != "title"
+    }
+    if isinstance(kept.get("default"), int) and _is_duration(kept):
+        kept["default"] = format_duration(kept["default"])
+    return kept
+
+
+def _is_duration(schema: Schema) -> bool:
+    return "x-duration" in schema or any("x-duration" in option for option in schema.get("anyOf", ()))
+
+
+def _embed(schema: Schema, name: str, definitions: Schema) -> None:
+    """Put ``schema`` under ``name`` into ``definitions``, and what it defines itself under names of its own."""
+    renamed = {}
+    for key, definition in schema.pop("$defs", {}).items():
+        there = definitions.get(key)
+        renamed[key] = key if there in (None, definition) else f"{name}.{key}"
+        definitions[renamed[key]] = definition
+    definitions[name] = schema
+    for key, new in renamed.items():
+        if key != new:
+            definitions[new] = _refer(definitions[new], renamed)
+    definitions[name] = _refer(schema, renamed)
+
+
+def _refer(value: Any, renamed: dict[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_refer(item, renamed) for item in value]
+    if not isinstance(value, dict):
+        return value
+    out = {key: _refer(item, renamed) for key, item in value.items()}
+    target = out.get("$ref")
+    if isinstance(target, str):
+        name = target.rpartition("/")[2]
+        out["$ref"] = f"#/$defs/{renamed.get(name, name)}"
+    return out
+
+
+def _choice(key: str, pin: str, entry: Entry, definitions: Schema, **more: Any) -> Schema:
+    """When ``key`` is ``pin``, the config has the shape of ``entry``."""
+    schema = _plain(entry)
+    name = entry.subject.replace("/", ".")
+    needed = ["config"] if schema.get("required") else []
+    _embed(schema, name, definitions)
+    then: Schema = {"properties": {"config": {"$ref": f"#/$defs/{name}"}, **more}}
+    if needed:
+        then["required"] = needed
+    return {"if": {"required": [key], "properties": {key: {"const": pin}}}, "then": then}
+
+
+def _select_in_check(schema: Schema) -> None:
+    definitions = schema["$defs"]
+    strategy, spec = definitions["StrategySpec"], definitions["CheckSpec"]
+    pins = {f"{name}@{entry.head}": (name, entry) for name, entry in STRATEGIES.items()}
+    strategy["properties"]["type"]["enum"] = list(pins)
+    strategy["allOf"] = [_choice("type", pin, entry, definitions) for pin, (_, entry) in pins.items()]
+    definitions["Assertion"]["properties"]["operator"]["enum"] = list(
+        dict.fromkeys(operator for operators in OPERATORS.values() for operator in operators)
+    )
+    spec["allOf"] = [_collectors(pin, name, definitions) for pin, (name, _) in pins.items()]
+
+
+def _collectors(pin: str, strategy: str, definitions: Schema) -> Schema:
+    """When the strategy is ``pin``, collectors are those of ``strategy``."""
+    known = {name: entry for name, entry in COLLECTORS.items() if name.startswith(f"{strategy}.")}
+    choices = [
+        _choice(
+            "type",
+            f"{name.partition('.')[2]}@{entry.head}",
+            entry,
+            definitions,
+            assertions={"items": {"properties": {"field": _field(load(entry).results or ())}}},
+        )
+        for name, entry in known.items()
+    ]
+    names = [f"{name.partition('.')[2]}@{entry.head}" for name, entry in known.items()]
+    return {
+        "if": {"properties": {"strategy": {"required": ["type"], "properties": {"type": {"const": pin}}}}},
+        "then": {
+            "properties": {"collectors": {"items": {"properties": {"type": {"enum": names}}, "allOf": choices}}},
+        },
+    }
+
+
+def _field(results: tuple[ResultField, ...]) -> Schema:
+    return {"anyOf": [{"enum": [field.name for field in results]}, {"pattern": r"\.\$$"}]}
+
+
+def _select_in_automation(schema: Schema) -> None:
+    definitions = schema["$defs"]
+    for definition, key, table, more in (("Trigger", "event", TRIGGERS, EVENTS), ("Provider", "action", ACTIONS, {})):
+        pins = {f"{name}@{entry.head}": entry for name, entry in table.items()}
+        definitions[definition]["properties"][key]["enum"] = [*pins, *more]
+        definitions[definition]["allOf"] = [_choice(key, pin, entry, definitions) for pin, entry in pins.items()]
+    definitions["TriggerWait"]["properties"]["event"]["enum"] = list(EVENTS)
+
+
+def main(arguments: list[str]) -> int:
+    """Write every schema below the given folder; with ``--freeze``, a release's, note their digests too."""
+    folders = [each for each in arguments if each != "--freeze"]
+    if len(folders) != 1:
+        sys.stderr.write(f"usage: {COMMAND} [--freeze]\n")
+        return 2
+    folder = Path(folders[0])
+    for name, schema in schemas():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render(schema), encoding="utf-8")
+    if "--freeze" in arguments:
+        freeze(folder, folder.glob("**/v*.schema.json"))
+    return 0
+
+
+def freeze(folder: Path, files: Iterable[Path]) -> None:
+    """Add the digests of ``files`` to ``released.json``; what is noted already stays, so that a change is found out."""
+    released = folder / RELEASED
+    known: dict[str, str] = json.loads(released.read_text(encoding="utf-8")) if released.exists() else {}
+    for file in files:
+        known.setdefault(file.relative_to(folder).as_posix(), digest(file.read_bytes()))
+    released.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
