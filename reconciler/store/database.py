@@ -28,6 +28,8 @@ class Database:
         self.readonly = readonly
         self.now = DIALECTS["sqlite"]["NOW"]
         """SQL for epoch seconds by the database's clock."""
+        self.slices_by_index = DIALECTS["sqlite"]["SLICES"]
+        """What follows the table's name where its bodies mustn't be read."""
         with translated(path):
             if path != MEMORY and not readonly:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """The tables, as a list of forward steps in one SQL text for both dialects.
 
 Rows of ``resource`` and ``slice`` live from generation ``since`` up to, not including, ``until`` (null: now). That one
-idea gives history, ``show``, comparison and rollback without a second copy; what is current has partial indexes.
+idea gives history, ``show``, comparison and rollback without a second copy; what is current has partial indexes. They
+name ``until`` once more as a column, without which SQLite looks each row up in the table to see that it is null.
 What operators and workers change at run time gets tables of its own, so that it is never drift.
 """
 
@@ -15,12 +16,14 @@ DIALECTS: dict[str, dict[str, str]] = {
         "REAL": "real",
         "IDENT": "integer primary key",
         "ROWLESS": "without rowid",
+        "SLICES": "indexed by slice_now",
     },
     "postgresql": {
         "NOW": "extract(epoch from clock_timestamp())::float8",
         "REAL": "double precision",
         "IDENT": "bigint generated always as identity primary key",
         "ROWLESS": "",
+        "SLICES": "",
     },
 }
 
@@ -44,7 +47,8 @@ create table resource (
   protected bigint not null, digest text not null, body text not null, extra text not null,
   primary key (uid, since)) {ROWLESS};
 create unique index resource_now on resource (kind, name) where until is null;
-create index resource_file on resource (source, path) where until is null;
+create index resource_file on resource (source, path, until) where until is null;
+create index resource_idle on resource (status, source, until) where until is null and status <> 'active';
 create index resource_since on resource (since);
 create index resource_until on resource (until) where until is not null;
 create table edge (
@@ -54,7 +58,7 @@ create index edge_from on edge (from_uid);
 create table slice (
   system bigint not null, "check" bigint not null, environment bigint not null, since bigint not null, until bigint,
   digest text not null, body text not null, primary key (system, "check", environment, since)) {ROWLESS};
-create index slice_now on slice (system, "check", environment, digest) where until is null;
+create index slice_now on slice (system, "check", environment, digest, until) where until is null;
 create index slice_until on slice (until) where until is not null;
 create table setting (key text primary key, value text not null, at {REAL} not null) {ROWLESS}
 """

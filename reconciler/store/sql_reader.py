@@ -106,19 +106,20 @@ class SqlReader:
             if len(wanted) > _SCAN_FROM:
                 yield from (s for s in map(stored, self._all(head)) if s.resource.key in wanted)
                 return
-            for chunk in _chunks(wanted):
-                flat = [v for key in chunk for v in key]
-                yield from map(stored, self._all(f"{head} and (kind, name) in (values {_marks(len(chunk), 2)})", flat))
+            for kind in sorted({key.kind for key in wanted}):
+                for chunk in _chunks([key.name for key in wanted if key.kind == kind]):
+                    rows = self._all(f"{head} and kind = ? and name in ({_marks(len(chunk))})", (kind, *chunk))
+                    yield from map(stored, rows)
         elif source is None:
             yield from map(stored, self._all(f"{head} order by kind, name"))
         elif paths is None or len(paths) > _SCAN_FROM:
-            rows = map(stored, self._all(f"{head} and source = ?", (source,)))
-            yield from (s for s in rows if paths is None or s.resource.path in set(paths))
+            among = None if paths is None else set(paths)
+            of_source = map(stored, self._all(f"{head} and source = ?", (source,)))
+            yield from (s for s in of_source if among is None or s.resource.path in among)
         else:
             for chunk in _chunks(paths):
-                yield from map(
-                    stored, self._all(f"{head} and source = ? and path in ({_marks(len(chunk))})", (source, *chunk))
-                )
+                rows = self._all(f"{head} and source = ? and path in ({_marks(len(chunk))})", (source, *chunk))
+                yield from map(stored, rows)
 
     def resources_at(self, generation: int, source: str | None = None) -> Iterator[Stored]:
         """See the port."""
@@ -154,7 +155,9 @@ class SqlReader:
     def orphans(self) -> list[Stored]:
         """See the port."""
         sql = (
-            f"select {RESOURCE_COLUMNS} from resource where {_NOW} and status = 'orphaned' order by source, kind, name"
+            # The first condition on the status is the one that the partial index names.
+            f"select {RESOURCE_COLUMNS} from resource where {_NOW} and status <> 'active' and status = 'orphaned' "
+            "order by source, kind, name"
         )
         return [stored(row) for row in self._all(sql)]
 
@@ -162,7 +165,7 @@ class SqlReader:
 
     def slice_digests(self, systems: Collection[int] | None = None) -> dict[SliceKey, str]:
         """See the port."""
-        sql = f'select system, "check", environment, digest from slice where {_NOW}'
+        sql = f'select system, "check", environment, digest from slice {self.db.slices_by_index} where {_NOW}'
         if systems is None or len(systems) > _SCAN_FROM:
             rows = self._all(sql)
             return {SliceKey(s, c, e): d for s, c, e, d in rows if systems is None or s in systems}
@@ -231,10 +234,11 @@ class SqlReader:
                 self._all(f"select count(*) from resource where {_NOW}")[0][0],
                 self._all(f"select count(*) from slice where {_NOW}")[0][0],
             )
+        by = self.db.slices_by_index
         mine = f"select uid from resource where {_NOW} and source = ?"
         return (
             self._all(f"select count(*) from ({mine})", (source,))[0][0],
-            self._all(f"select count(*) from slice where {_NOW} and system in ({mine})", (source,))[0][0],
+            self._all(f"select count(*) from slice {by} where {_NOW} and system in ({mine})", (source,))[0][0],
         )
 
     def history(self, limit: int | None = None) -> list[GenerationRow]:
