@@ -41,9 +41,11 @@ def migrate(data: dict[str, Any]) -> dict[str, Any]:
             spec[key] = names(old[key])
     if old.get("dependencies"):
         spec["dependencies"] = [_dependency(d) for d in old["dependencies"]]
-    checks = {item["ref"]["name"]: _check(item) for _, _, item in reversed(_assignments(old))}
+    checks: dict[str, Any] = {}
+    for _, _, item in _assignments(old):
+        checks.setdefault(item["ref"]["name"], _check(item))
     if checks:
-        spec["checks"] = list(reversed(checks.values()))
+        spec["checks"] = list(checks.values())
     return envelope(data, "System", spec)
 
 

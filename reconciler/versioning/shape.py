@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.bundled import bundled
@@ -47,10 +48,15 @@ def check_shape(subject: str, version: int, value: Any, *, at: Path = ()) -> lis
     if found is None:
         return []
     schema, validator = found
+    if (alien := _alien(value, at)) is not None:
+        return [alien]
     if validator.is_valid(value):
         return []
     faults = [fault for error in validator.iter_errors(value) for fault in _faults(error, schema, value, at)]
-    return sorted(faults, key=lambda f: [str(part) for part in f.path])
+    # What has the wrong type fails every other rule as well; nobody needs to read that.
+    mistyped = {f.path for f in faults if f.code == "wrong-type"}
+    told = [f for f in faults if f.path not in mistyped or f.code == "wrong-type"]
+    return sorted(told, key=lambda f: [str(part) for part in f.path])
 
 
 @cache
@@ -65,30 +71,38 @@ def _validator(subject: str, version: int) -> tuple[dict[str, Any], Draft202012V
 
 
 def _faults(error: ValidationError, schema: dict[str, Any], value: Any, at: Path) -> list[Fault]:
-    from reconciler.kinds.faults import spelled, suggest
+    from reconciler.kinds.faults import spelled
     from reconciler.kinds.marks import named
 
     path = (*at, *error.instance_path)
     where = spelled(path) if path else "the document"
     kind: Any = error.kind
     node = _node(schema, error.schema_path[:-1])
-    known = list(node.get("properties", {}))
     if kind.name == "required":
         key = str(kind.property)
         described = node.get("properties", {}).get(key, {}).get("description")
         return [Fault("missing-key", f"{key} is missing", (*path, key), described)]
     if kind.name == "additionalProperties":
-        hints = {key: suggest(key, known) if known else "nothing can be set here" for key in kind.unexpected}
-        return [
-            Fault("unknown-key", f"{where} has no key {key!r}", (*path, key), hints[key], at="key")
-            for key in kind.unexpected
-        ]
+        return [_unknown(key, where, path, node) for key in kind.unexpected]
     found = _at(value, error.instance_path)
     if kind.name == "type":
         wanted = " or ".join(_TYPES[t] for t in kind.types if t != "null" or len(kind.types) == 1)
         return [Fault("wrong-type", f"{where} has to be {wanted}, not {named(found)}", path, _conversion(kind, found))]
     code, sentence, hint = _judged(kind.name, kind.value, node, found)
     return [Fault(code, f"{where} {sentence}", path, hint)]
+
+
+def _unknown(key: str, where: str, path: Path, node: dict[str, Any]) -> Fault:
+    """A key nobody knows: a warning where the schema says that the version tolerated it (``x-tolerant``)."""
+    from reconciler.kinds.faults import suggest
+
+    known = list(node.get("properties", {}))
+    hint = suggest(key, known) if known else "nothing can be set here"
+    message = f"{where} has no key {key!r}"
+    if node.get("x-tolerant"):
+        message += "; it is left out, as in version 1"
+        return Fault("v1-unknown-key", message, (*path, key), hint, severity="warning", at="key")
+    return Fault("unknown-key", message, (*path, key), hint, at="key")
 
 
 def _judged(name: str, detail: Any, node: dict[str, Any], found: Any) -> tuple[str, str, str | None]:
@@ -105,7 +119,8 @@ def _judged(name: str, detail: Any, node: dict[str, Any], found: Any) -> tuple[s
     if name in ("enum", "const"):
         options = [str(option) for option in (detail if name == "enum" else [detail])]
         hint = did_you_mean(found, options) if isinstance(found, str) else None
-        return "unknown-value", f"has to be {' or '.join(options)}, not {named(found)}", hint
+        choice = f"one of {', '.join(options)}" if len(options) > 1 else options[0]
+        return "unknown-value", f"has to be {choice}, not {named(found)}", hint
     if name == "pattern":
         code = "bad-name" if detail == NAME_PATTERN else "bad-format"
         return code, f"{SENTENCES.get(detail, f'has to match {detail}')}; {found!r} doesn't fit", None
@@ -132,6 +147,23 @@ def _node(schema: dict[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
         else:
             node = node.get(part, {})
     return node if isinstance(node, dict) else {}
+
+
+def _alien(value: Any, at: Path) -> Fault | None:
+    """What YAML can hold and JSON can't, for which no schema has words: keys that are no text, and infinite numbers."""
+    waiting: list[tuple[Path, Any]] = [(at, value)]
+    while waiting:
+        path, node = waiting.pop()
+        if isinstance(node, dict):
+            for key, item in node.items():
+                if not isinstance(key, str):
+                    return Fault("bad-key", f"the key {key!r} has to be text", path, f'put it in quotes: "{key}"')
+                waiting.append(((*path, key), item))
+        elif isinstance(node, list):
+            waiting.extend(((*path, index), item) for index, item in enumerate(node))
+        elif isinstance(node, float) and not isfinite(node):
+            return Fault("bad-value", f"{node} is no number that JSON can hold", path)
+    return None
 
 
 def _at(value: Any, path: Sequence[str | int]) -> Any:

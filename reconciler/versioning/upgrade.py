@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from reconciler.base.diagnostics import Fault, Path
@@ -158,15 +157,10 @@ def _from_v1(data: dict[str, Any]) -> Upgraded:
 
 
 def _v1_shape(subject: str, data: dict[str, Any]) -> list[Fault]:
-    """The document and its configs against version 1. As there, unknown keys are errors in configs alone."""
+    """The document and its inner configs against version 1, all with the paths of the document."""
     from reconciler.versioning.shape import check_shape
 
-    faults = [
-        replace(f, code="v1-unknown-key", severity="warning", message=f"{f.message}; it is left out, as in version 1")
-        if f.code == "unknown-key"
-        else f
-        for f in check_shape(subject, 1, data)
-    ]
+    faults = check_shape(subject, 1, data)
     spec = data.get("spec")
     if subject == "check" and isinstance(spec, dict):
         strategy = _bare(spec.get("strategy"))
