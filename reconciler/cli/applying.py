@@ -1,0 +1,75 @@
+"""What every command that writes a generation has in common: plan under the lock, show, ask, commit, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from reconciler.cli.frame import without_gc
+from reconciler.cli.planning import asks, confirmed, old_bodies, show_plan
+from reconciler.report.output import Output
+
+if TYPE_CHECKING:
+    from reconciler.flows.apply import Applied
+    from reconciler.model.plan import Plan
+    from reconciler.store.port import Reader, Writer
+
+DECLINED = 1
+
+
+class Consent:
+    """Shows a plan that is about to be committed, and asks where a person is there to answer."""
+
+    def __init__(self, reader: Reader, output: Output, *, yes: bool, full: bool) -> None:
+        self._reader, self._output, self._yes, self._full = reader, output, yes, full
+
+    def __call__(self, plan: Plan) -> bool:
+        """Whether to go on."""
+        asking = asks(yes=self._yes)
+        if not self._output.json:
+            show_plan(plan, self._reader, self._output, full=self._full)
+        if not asking:
+            return True
+        if self._output.json or self._output.quiet:
+            from reconciler.report.plan_text import totals_lines
+
+            self._output.errors(totals_lines(plan))
+        return confirmed("Apply this?")
+
+
+def carry_out(
+    store: Writer, plan: Callable[[], Plan], output: Output, *, yes: bool, timeout: float, full: bool = False
+) -> Applied:
+    """Plan and commit under the lock; tell what came of it."""
+    from reconciler.flows.apply import Actor, apply_planned
+
+    consent = Consent(store, output, yes=yes, full=full)
+    with without_gc():
+        applied = apply_planned(store, plan, actor=Actor.here(), lock_timeout=timeout, confirm=consent)
+        tell(applied, store, output, full=full)
+    return applied
+
+
+def tell(applied: Applied, reader: Reader, output: Output, *, full: bool) -> None:
+    """The outcome; as JSON the whole plan stands beside it."""
+    plan = applied.plan
+    if output.json:
+        from reconciler.report.plan_json import applied_json
+
+        output.data(applied_json(applied, old_bodies(plan, reader)))
+    elif applied.committed:
+        done = f"Applied as generation {applied.generation} in {applied.seconds:.1f} s."
+        output.lines(["", output.style(done, "bold")])
+    elif plan.pending:
+        output.errors(["Nothing was applied."])
+    else:
+        show_plan(plan, reader, output, full=full)
+
+
+def code_of(applied: Applied, *, wanted: bool) -> int:
+    """1 when a person said no; with ``--exit-code`` what was changed."""
+    from reconciler.cli.planning import exit_code
+
+    if applied.plan.pending and not applied.committed:
+        return DECLINED
+    return exit_code(applied.plan, wanted=wanted)

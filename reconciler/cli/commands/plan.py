@@ -1,0 +1,54 @@
+"""``gitops plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.frame import without_gc
+from reconciler.cli.lazy import Command
+from reconciler.cli.options import EXIT_CODE, FULL, Where, prints, reads_source
+from reconciler.report.output import Output
+
+
+@click.command(cls=Command)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Save the plan, to be applied exactly.",
+)
+@click.option("--force", is_flag=True, help="Lift the guards: deletions, empty source, rolled back commit.")
+@EXIT_CODE
+@FULL
+@reads_source(planning=True)
+@prints(quiet=True)
+def command(where: Where, output: Output, *, out: Path | None, force: bool, exit_code: bool, full: bool) -> int:
+    """Show exactly what an apply would change; write nothing.
+
+    Deletions come first. A plan saved with --out is applied as it was reviewed, or refused when the store moved on.
+    """
+    return run(where, output, out=out, force=force, wanted=exit_code, full=full)
+
+
+def run(where: Where, output: Output, *, out: Path | None, force: bool, wanted: bool, full: bool) -> int:
+    """Plan and show; ``gitops apply --dry-run`` comes here as well."""
+    from reconciler.cli.planning import exit_code, plan_source, show_plan
+    from reconciler.report.progress import progress_for
+    from reconciler.store.open import open_to_read
+
+    source = where.open()
+    with without_gc():
+        store = open_to_read(source.store)
+        with progress_for(output) as progress:
+            plan = plan_source(source, store, force=force, progress=progress)
+        if out is not None:
+            from reconciler.cli.files import write_whole
+            from reconciler.plan.file import save
+
+            write_whole(out, save(plan))
+        show_plan(plan, store, output, full=full)
+        if out is not None:
+            output.note(f"The plan is saved: gitops apply {out}")
+    return exit_code(plan, wanted=wanted)

@@ -1,0 +1,94 @@
+"""The command ``gitops``: the table of commands, and where the process ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from reconciler.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "Change what runs": {
+        "plan": ("plan", "Show exactly what an apply would change"),
+        "apply": ("apply", "Bring the store to what the commit says, in one transaction"),
+        "rollback": ("rollback", "Go back to an earlier generation, and stay there until git moves on"),
+        "orphan": ("orphan", "List, delete or release what is gone from git and keeps running"),
+    },
+    "Write documents": {
+        "init": ("init", "Write a small repository that applies, to start from"),
+        "validate": ("validate", "Check every document, without a store or credentials"),
+        "render": ("render", "Show what templates become, slice by slice, without a store"),
+        "explain": ("explain", "Explain a kind or one of its fields"),
+        "schema": ("schema", "Print or export the JSON Schemas for editors"),
+    },
+    "Look": {
+        "status": ("status", "Show sources, generation, orphans and drift"),
+        "get": ("get", "List resources or slices, or print one"),
+        "history": ("history", "List applies: who, when, which commit, what changed"),
+        "show": ("show", "Show what one generation changed"),
+        "drift": ("drift", "Find writes made outside an apply"),
+    },
+    "Operate": {
+        "source": ("source", "List sources, grant and revoke what they may name"),
+        "completion": ("completion", "Print the completion script of your shell"),
+    },
+}
+
+
+class Root(LazyGroup):
+    """Ends every run with one exit code, whatever happened."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run, translate errors, leave."""
+        extra["standalone_mode"] = False
+        extra.setdefault("prog_name", "gitops")
+        try:
+            code = super().main(*args, **extra)
+        except BaseException as error:
+            from reconciler.cli.failure import told
+
+            code = told(error)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from reconciler._version import __version__
+
+        click.echo(f"gitops {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Root,
+    table=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done; 1 failed; 2 usage; 130 interrupted; with --exit-code: 3 changes, 4 drift, 5 both.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+def cli() -> None:
+    """Monitoring as code: versioned YAML in git, an exact plan, one transaction."""
+
+
+def entry() -> NoReturn:
+    """The console script. Leaves without tearing down a heap of a hundred thousand objects, which takes 100 ms."""
+    code: Any = 1
+    try:
+        cli.main()
+    except SystemExit as leaving:
+        code = leaving.code
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # the reader is gone: everything it wanted was written
+            pass
+    os._exit(code)

@@ -1,0 +1,219 @@
+"""Options that commands share. A flag wins over its variable, the variable over ``gitops.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from reconciler.base.durations import parse_duration
+from reconciler.cli.frame import set_output
+from reconciler.report.output import Output
+
+if TYPE_CHECKING:
+    from reconciler.flows.opened import Source
+    from reconciler.flows.settings import Overrides
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Listed(click.ParamType):
+    """A text that may stand several times as a flag, and with commas in a variable."""
+
+    name = "glob"
+    envvar_list_splitter = ","
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Blanks around commas don't count."""
+        return str(value).strip()
+
+
+class Duration(click.ParamType):
+    """Seconds out of ``10s``, ``2m``; a bare number means seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Fails with the sentence of the parser."""
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            return parse_duration(f"{value}s" if str(value).isdigit() else str(value)) / 1000
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Where(NamedTuple):
+    """What is read, and which store: as it was said, not yet looked at."""
+
+    directory: Path
+    rev: str | None
+    worktree: bool
+    overrides: dict[str, Any]
+
+    def open(self, *, worktree: bool = False) -> Source:
+        """Settle it. ``worktree``: the default of this command, where no revision is named."""
+        from reconciler.flows.opened import open_source
+
+        tree = self.worktree or (worktree and self.rev is None)
+        return open_source(self.directory, self._overrides(), rev=self.rev, worktree=tree)
+
+    def settled(self) -> Source:
+        """For commands that read the store alone: settings of the folder, whether or not it has a commit."""
+        from reconciler.flows.opened import open_source
+
+        return open_source(self.directory, self._overrides(), worktree=True)
+
+    def _overrides(self) -> Overrides:
+        from reconciler.flows.settings import Overrides
+
+        return Overrides(**self.overrides)
+
+
+_DIRECTORY = click.option(
+    "-C",
+    "--directory",
+    envvar="GITOPS_DIRECTORY",
+    default=".",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder with the documents; the current one by default. [GITOPS_DIRECTORY]",
+)
+_STORE = click.option(
+    "--store", envvar="GITOPS_STORE", metavar="FILE", help="Where generations are kept. [GITOPS_STORE]"
+)
+_REVISION = (
+    click.option("--rev", envvar="GITOPS_REV", metavar="REV", help="Commit to read instead of HEAD. [GITOPS_REV]"),
+    click.option(
+        "--worktree",
+        is_flag=True,
+        default=False,
+        envvar="GITOPS_WORKTREE",
+        help="Read the files as they are on disk, committed or not. [GITOPS_WORKTREE]",
+    ),
+)
+_SOURCE = click.option("--source", envvar="GITOPS_SOURCE", metavar="NAME", help="Name of this source. [GITOPS_SOURCE]")
+_GLOBS = (
+    click.option(
+        "--include",
+        multiple=True,
+        envvar="GITOPS_INCLUDE",
+        type=Listed(),
+        help="Files that are documents, such as 'monitoring/**'. May be repeated. [GITOPS_INCLUDE, with commas]",
+    ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        envvar="GITOPS_EXCLUDE",
+        type=Listed(),
+        help="Files to leave out. May be repeated. [GITOPS_EXCLUDE, with commas]",
+    ),
+)
+_SAFETY = (
+    click.option(
+        "--deletion",
+        type=click.Choice(["orphan", "delete"]),
+        envvar="GITOPS_DELETION",
+        help="What becomes of a resource that is gone from git. [GITOPS_DELETION]",
+    ),
+    click.option(
+        "--max-delete-percent",
+        type=click.FloatRange(min=0),
+        envvar="GITOPS_MAX_DELETE_PERCENT",
+        metavar="NUMBER",
+        help="Refuse a plan that deletes a larger part of the source. [GITOPS_MAX_DELETE_PERCENT]",
+    ),
+    click.option(
+        "--min-resources",
+        type=click.IntRange(min=0),
+        envvar="GITOPS_MIN_RESOURCES",
+        metavar="NUMBER",
+        help="Below this many resources the percentage doesn't count. [GITOPS_MIN_RESOURCES]",
+    ),
+)
+_FORMAT = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="GITOPS_FORMAT",
+    help="How the result is printed. [GITOPS_FORMAT]",
+)
+_QUIET = click.option("-q", "--quiet", is_flag=True, help="Print errors only (and JSON, where asked for).")
+_COLOR = click.option(
+    "--no-color", is_flag=True, help="No colours. [NO_COLOR; FORCE_COLOR wants them without a terminal]"
+)
+LOCK_TIMEOUT = click.option(
+    "--lock-timeout",
+    type=Duration(),
+    default="10s",
+    show_default=True,
+    envvar="GITOPS_LOCK_TIMEOUT",
+    help="How long to wait for another apply. [GITOPS_LOCK_TIMEOUT]",
+)
+YES = click.option("-y", "--yes", is_flag=True, help="Don't ask. Without a terminal nothing is asked anyway.")
+EXIT_CODE = click.option("--exit-code", is_flag=True, help="Exit with 3 for changes, 4 for drift only, 5 for both.")
+FULL = click.option("--full", is_flag=True, help="Unfold long lists and values.")
+
+
+def reads_source(*, planning: bool = False) -> Callable[[F], F]:
+    """Folder, revision, globs; with ``planning`` also store and guards. Hands the command a :class:`Where`."""
+    options = [_DIRECTORY, *_REVISION, _SOURCE, *_GLOBS, *((_STORE, *_SAFETY) if planning else ())]
+    return _where(options)
+
+
+def reads_store(*, source: bool = False) -> Callable[[F], F]:
+    """Folder and store only, and the name of a source where a command acts on one."""
+    return _where([_DIRECTORY, _STORE, *((_SOURCE,) if source else ())])
+
+
+def prints(*, quiet: bool = False) -> Callable[[F], F]:
+    """Format and colours. Hands the command an :class:`Output`."""
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def wrapped(*, format_: str, no_color: bool, **rest: Any) -> Any:
+            silent = bool(rest.pop("quiet", False))
+            output = Output("json" if format_ == "json" else "text", silent, no_color)
+            return command(output=set_output(output), **rest)
+
+        return _with(wrapped, [_FORMAT, *((_QUIET,) if quiet else ()), _COLOR])
+
+    return decorate
+
+
+def _where(options: list[Any]) -> Callable[[F], F]:
+    names = ("source", "include", "exclude", "store", "deletion", "max_delete_percent", "min_resources")
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def wrapped(*, directory: Path, **rest: Any) -> Any:
+            rev, worktree = _one_of(rest.pop("rev", None), bool(rest.pop("worktree", False)))
+            said = {name: rest.pop(name) for name in names if name in rest}
+            overrides = {k: v for k, v in said.items() if v is not None and v != ()}
+            return command(where=Where(directory, rev, worktree, overrides), **rest)
+
+        return _with(wrapped, options)
+
+    return decorate
+
+
+def _one_of(rev: str | None, worktree: bool) -> tuple[str | None, bool]:
+    """A commit or the working tree: what stands on the command line wins over a variable."""
+    if rev is None or not worktree:
+        return rev, worktree
+    ctx = click.get_current_context()
+    flag = click.core.ParameterSource.COMMANDLINE
+    by_flag = [ctx.get_parameter_source(name) is flag for name in ("rev", "worktree")]
+    if by_flag[0] == by_flag[1]:
+        raise click.UsageError("--rev and --worktree exclude each other", ctx)
+    return (rev, False) if by_flag[0] else (None, True)
+
+
+def _with(command: Any, options: list[Any]) -> Any:
+    for option in reversed(options):
+        command = option(command)
+    return command

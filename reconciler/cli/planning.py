@@ -1,0 +1,71 @@
+"""What plan and apply have in common: one plan, shown once, and the exit code it means."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from reconciler.report.output import Output
+
+if TYPE_CHECKING:
+    from reconciler.flows.opened import Source
+    from reconciler.flows.progress import Progress
+    from reconciler.model.plan import Plan
+    from reconciler.model.slice import SliceKey
+    from reconciler.store.port import Reader
+
+CHANGES, DRIFT, BOTH = 3, 4, 5
+
+
+def plan_source(source: Source, reader: Reader, *, force: bool, progress: Progress) -> Plan:
+    """The plan of a source; nothing is read where nothing can have changed."""
+    from reconciler.flows.plan import Options, make_plan, unchanged
+
+    tree = source.head.tree if source.head is not None else source.tree().tree
+    found = unchanged(reader, source.name, tree, source.settings)
+    if found is not None:
+        return found
+    options = Options(force=force, moved_past=source.moved_past)
+    return make_plan(source.tree(), source.settings, reader, options=options, progress=progress)
+
+
+def show_plan(plan: Plan, reader: Reader, output: Output, *, full: bool = False) -> None:
+    """Print it as asked for; what is quiet isn't even put into words."""
+    if output.json:
+        from reconciler.report.plan_json import plan_json
+
+        output.data(plan_json(plan, old_bodies(plan, reader)))
+    elif not output.quiet:
+        from reconciler.report.plan_text import plan_text
+
+        lines = plan_text(plan, old_bodies(plan, reader), output.style, legend=output.terminal, full=full)
+        output.lines(lines)
+
+
+def old_bodies(plan: Plan, reader: Reader) -> dict[SliceKey, bytes]:
+    """Bodies of the slices that a plan updates, as they were in its base: the same before and after the apply."""
+    from reconciler.model.plan import Action
+
+    keys = [c.key for c in plan.slices if c.action is Action.UPDATE]
+    return reader.slice_bodies(plan.base, keys=keys) if keys else {}
+
+
+def exit_code(plan: Plan, *, wanted: bool) -> int:
+    """0, or with ``--exit-code`` what is pending."""
+    if not wanted:
+        return 0
+    if plan.drifted:
+        return BOTH if plan.changed else DRIFT
+    return CHANGES if plan.changed else 0
+
+
+def asks(*, yes: bool) -> bool:
+    """Whether a person is there to be asked. In CI nobody is, and a question would hang the job."""
+    return not yes and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirmed(question: str) -> bool:
+    """Ask on stderr, where a redirected result can't hide it; no answer is a no."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,95 @@
+"""Where text goes. One object a command: the only place that writes to the streams."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TextIO
+
+from reconciler.report.style import Style, style_for
+
+Format = Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """``quiet`` leaves errors and JSON only."""
+
+    format: Format = "text"
+    quiet: bool = False
+    no_color: bool = False
+
+    @property
+    def json(self) -> bool:
+        """Whether the result goes out as JSON."""
+        return self.format == "json"
+
+    @property
+    def style(self) -> Style:
+        """For the result."""
+        return style_for(sys.stdout, no_color=self.no_color)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person reads the result as it comes."""
+        return sys.stdout.isatty()
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None where the result is piped and nothing may be cut."""
+        return shutil.get_terminal_size().columns if self.terminal else None
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """The result as text; nothing when quiet."""
+        if not self.quiet:
+            _write(sys.stdout, "".join(f"{line}\n" for line in lines))
+
+    def result(self, text: str) -> None:
+        """What a command is for, quiet or not, as it is."""
+        _write(sys.stdout, text)
+
+    def data(self, value: Any) -> None:
+        """The result as JSON: keys sorted, indented."""
+        import orjson
+
+        options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        _write(sys.stdout, orjson.dumps(value, option=options).decode())
+
+    def errors(self, lines: Iterable[str]) -> None:
+        """To stderr, always."""
+        _write(sys.stderr, "".join(f"{line}\n" for line in lines))
+
+    def note(self, line: str) -> None:
+        """To stderr, for people; nothing when quiet."""
+        if not self.quiet:
+            _write(sys.stderr, f"{line}\n")
+
+    @property
+    def error_style(self) -> Style:
+        """For stderr."""
+        return style_for(sys.stderr, no_color=self.no_color)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write and flush. A reader that went away (``| head``) is no failure: an apply must not stop for it."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
+    except BrokenPipeError:
+        silence(stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Let further writes to the stream vanish, and its last flush succeed."""
+    try:
+        target = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(target, stream.fileno())
+        os.close(target)
+    except (OSError, ValueError):  # a stream without a file, as in tests
+        pass

@@ -1,0 +1,146 @@
+"""A plan as machines read it: ``"format": 1``. Keys may be added; none changes its meaning or goes away.
+
+::
+
+    format      1
+    source, commit, tree, kind, note, generation (the one it was made for)
+    pending, changed, drifted                      booleans behind the exit codes
+    counts      {resources: {action: n}, slices: {action: n}}
+    totals      {files, documents, passedOver, resources, slices}
+    resources   [{action, cause, kind, name, reason, place, was, fields}]   in the order of the report
+    slices      [{action, cause, system, check, environments, fields}]     one entry for a system, check and action
+    orphans     [{kind, name, source, since}]
+    warnings    [diagnostic]
+    applied     {generation, committed, seconds}                           only after an apply
+
+A field is ``{path, old, new}``; where ``old`` or ``new`` is missing there was, or will be, no such field. Of slices
+a field is ``{path, values: [{environment, old, new}]}`` with ``"environment": "*"`` for a difference common to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model.plan import Plan, ResourceChange
+from reconciler.model.slice import SliceKey
+from reconciler.plan.explain import ResourceStory, SliceStory, resource_stories, slice_stories
+from reconciler.plan.fields import ABSENT
+from reconciler.report.diagnostics_json import FORMAT, diagnostic_json
+from reconciler.report.values import masked
+
+if TYPE_CHECKING:
+    from reconciler.flows.apply import Applied
+
+
+def plan_json(plan: Plan, before: Mapping[SliceKey, bytes]) -> dict[str, Any]:
+    """All of a plan. ``before``: stored bodies of the slices it updates."""
+    totals = plan.totals
+    return {
+        "format": FORMAT,
+        "source": plan.source,
+        "generation": plan.base,
+        "kind": plan.kind,
+        "commit": plan.commit,
+        "tree": plan.tree,
+        "note": plan.note,
+        "pending": plan.pending,
+        "changed": plan.changed,
+        "drifted": plan.drifted,
+        "counts": plan.counts,
+        "totals": {
+            "files": totals.files,
+            "documents": totals.documents,
+            "passedOver": totals.passed_over,
+            "resources": totals.resources,
+            "slices": totals.slices,
+        },
+        "resources": [_resource(s) for s in resource_stories(plan)],
+        "slices": [_slice(s) for s in slice_stories(plan, before)],
+        "orphans": [
+            {"kind": o.resource.key.kind, "name": o.resource.key.name, "source": o.resource.source, "since": o.since}
+            for o in plan.orphans
+        ],
+        "warnings": [diagnostic_json(d) for d in plan.warnings],
+    }
+
+
+def applied_json(applied: Applied, before: Mapping[SliceKey, bytes]) -> dict[str, Any]:
+    """The plan, and what became of it."""
+    done = {
+        "generation": applied.generation,
+        "committed": applied.committed,
+        "seconds": round(applied.seconds, 3),
+    }
+    return {**plan_json(applied.plan, before), "applied": done}
+
+
+def field_json(path: str, old: Any, new: Any) -> dict[str, Any]:
+    """One field that differs."""
+    return {"path": path, **pair_json(old, new)}
+
+
+def pair_json(old: Any, new: Any) -> dict[str, Any]:
+    """``old`` and ``new``, without what is absent and without passwords."""
+    return {key: _masked(value) for key, value in (("old", old), ("new", new)) if value is not ABSENT}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, list):
+        return [_masked(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _masked(v) for k, v in value.items()}
+    return value
+
+
+def _resource(story: ResourceStory) -> dict[str, Any]:
+    change = story.change
+    return {
+        "action": change.action.value,
+        "cause": change.cause.value,
+        "kind": change.key.kind,
+        "name": change.key.name,
+        "reason": change.reason,
+        "place": _place(change),
+        "was": _was(change),
+        "fields": [field_json(*f) for f in story.fields],
+    }
+
+
+def _place(change: ResourceChange) -> dict[str, Any] | None:
+    return None if change.new is None else {"path": change.new.path, "line": change.new.line}
+
+
+def _was(change: ResourceChange) -> dict[str, Any] | None:
+    if change.old is None:
+        return None
+    old = change.old.resource
+    return {
+        "kind": old.key.kind,
+        "name": old.key.name,
+        "source": old.source,
+        "path": old.path,
+        "line": old.line,
+        "status": change.old.status,
+        "since": change.old.since,
+    }
+
+
+def _slice(story: SliceStory) -> dict[str, Any]:
+    fields = [
+        {
+            "path": f.path,
+            "values": [{"environment": "*" if f.common else e, **pair_json(old, new)} for e, old, new in f.values],
+        }
+        for f in story.fields
+    ]
+    return {
+        "action": story.action.value,
+        "cause": story.cause.value,
+        "system": story.system,
+        "check": story.check,
+        "environments": list(story.environments),
+        "fields": fields,
+    }
