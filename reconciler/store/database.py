@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.base.errors import StoreError, StoreTooNew
-from reconciler.store.schema import DIALECTS, KNOWN, steps
+from reconciler.store.schema import DIALECTS, KNOWN, steps, watchers
 
 MEMORY = ":memory:"
 _BUSY_SECONDS = 10.0
@@ -101,6 +101,16 @@ class Database:
             except BaseException:
                 self._undo()
                 raise
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Inside, writes aren't journalled as made outside an apply. Needs a transaction, which undoes it on failure."""
+        off, on = watchers()
+        for statement in off:
+            self.run(statement)
+        yield
+        for statement in on:
+            self.run(statement)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

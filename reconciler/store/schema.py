@@ -64,9 +64,8 @@ create table setting (key text primary key, value text not null, at {REAL} not n
 """
 
 # A write outside an apply is journalled with what was there before, so that drift can be shown and undone. An apply
-# announces itself with a row in `applying`, which lives only inside its transaction.
+# takes the triggers off for its own transaction: asking in each of them who writes would double its time.
 _JOURNAL_TABLES = """
-create table applying (n bigint primary key);
 create table outside (
   id {IDENT}, at {REAL} not null, source text not null, tab text not null, op text not null, uid bigint not null,
   "check" bigint not null, environment bigint not null, digest text not null, body text not null)
@@ -85,11 +84,18 @@ def _sqlite_triggers() -> list[str]:
         for op, row in (("insert", "new"), ("update", "old"), ("delete", "old")):
             values = columns.replace("{ROW}", row).replace("{OP}", op)
             made.append(
-                f"create trigger {table}_{op}_outside after {op} on {table} when not exists (select 1 from applying) "
+                f"create trigger {table}_{op}_outside after {op} on {table} "
                 'begin insert into outside (at, source, tab, op, uid, "check", environment, digest, body) '
                 f"select {{NOW}}, {values}; end"
             )
     return made
+
+
+def watchers() -> tuple[list[str], list[str]]:
+    """Statements that take the triggers of SQLite off, and put them on again."""
+    names = [f"{table}_{op}_outside" for table in ("resource", "slice") for op in ("insert", "update", "delete")]
+    now = DIALECTS["sqlite"]["NOW"]
+    return [f"drop trigger {n}" for n in names], [t.replace("{NOW}", now) for t in _sqlite_triggers()]
 
 
 def _split(text: str) -> list[str]:

@@ -39,15 +39,13 @@ class SqlStore(SqlReader):
             if base != plan.base:
                 raise StalePlan(plan.base, base)
             n = base + 1 if plan.pending else base
-            # The triggers journal every write while this row is absent; it never outlives the transaction.
-            self.db.run("insert into applying (n) values (?)", (n,))
-            drifted = self.outside_count(plan.source) > 0
-            sealed = self._write_resources(plan, n) + self._write_slices(plan, n)
-            self._write_position(plan)
-            if plan.pending:
-                self._write_generation(plan, n, sealed, drifted, actor=actor, host=host, started=started)
-            self.db.run("delete from outside where source = ?", (plan.source,))
-            self.db.run("delete from applying")
+            with self.db.unwatched():
+                drifted = self.outside_count(plan.source) > 0
+                sealed = self._write_resources(plan, n) + self._write_slices(plan, n)
+                self._write_position(plan)
+                if plan.pending:
+                    self._write_generation(plan, n, sealed, drifted, actor=actor, host=host, started=started)
+                self.db.run("delete from outside where source = ?", (plan.source,))
         return n
 
     def _write_resources(self, plan: Plan, n: int) -> int:
