@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,8 @@ from reconciler.model.resource import Key, Resource
 from reconciler.source.faults import Parsed
 from reconciler.source.yaml import load
 from reconciler.versioning.upgrade import upgrade
+
+_NAME = re.compile(rb"^[ {]*(?:metadata:\s*\{\s*)?name:\s*[\"']?([A-Za-z0-9-]+)", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -28,8 +31,8 @@ class FileResult:
     passed_over: int = 0
     failed: set[Key] = field(default_factory=set)
     """Names of documents of ours that have a fault of their own."""
-    unparsed: bool = False
-    """A part of the file is no YAML, so that the names in it are unknown."""
+    loose_names: set[str] = field(default_factory=set)
+    """Names that stand in a file of which a part is no YAML; of what kind, nobody knows."""
 
 
 def read_file(path: str, sha: str, data: bytes, *, source: str, explicit: bool) -> FileResult:
@@ -40,7 +43,8 @@ def read_file(path: str, sha: str, data: bytes, *, source: str, explicit: bool) 
     result = FileResult(path, sha)
     located = Located(path, data)
     documents, faults = load(data)
-    result.unparsed = bool(faults)
+    if faults:
+        result.loose_names = {m.decode() for m in _NAME.findall(data)}
     result.diagnostics += [
         located.with_excerpt(Diagnostic(f.code, f.message, Place(path, f.line, f.column), f.hint)) for f in faults
     ]

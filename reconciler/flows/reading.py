@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconciler.base.diagnostics import Diagnostic
-from reconciler.flows.load import read_file
+from reconciler.flows.forked import map_forked
+from reconciler.flows.load import FileResult, read_file
 from reconciler.flows.progress import Progress
 from reconciler.model.plan import BlobChange
 from reconciler.model.resource import Key, Resource
 
 if TYPE_CHECKING:
     from reconciler.source.tree import Tree
-
-_NAME = re.compile(rb"^[ {]*(?:metadata:\s*\{\s*)?name:\s*[\"']?([A-Za-z0-9-]+)", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -52,14 +50,16 @@ def read_tree(tree: Tree, known: Mapping[str, str], *, explicit: bool, full: boo
     unseen = [p for p, sha in entries.items() if full or known.get(p) != sha]
     reading.same = {p for p in unseen if known.get(p) == entries[p]}
     progress.stage("reading", len(unseen))
-    for path, data in tree.read(unseen):
-        result = read_file(path, entries[path], data, source=tree.name, explicit=explicit)
+
+    def read(item: tuple[str, bytes]) -> FileResult:
+        return read_file(item[0], entries[item[0]], item[1], source=tree.name, explicit=explicit)
+
+    contents = list(tree.read(unseen))
+    for result in map_forked(read, contents, progress.advance):
         reading.resources += result.resources
         reading.diagnostics += result.diagnostics
         reading.failed |= result.failed
-        if result.unparsed:
-            reading.failed_names |= {m.decode() for m in _NAME.findall(data)}
-        reading.blobs.append(BlobChange(path, result.sha, result.documents, result.passed_over, b""))
-        progress.advance()
+        reading.failed_names |= result.loose_names
+        reading.blobs.append(BlobChange(result.path, result.sha, result.documents, result.passed_over, b""))
     reading.blobs += (BlobChange(path, "", 0, 0, b"") for path in known if path not in entries)
     return reading
