@@ -13,12 +13,12 @@ def parse_duration(text: str) -> int:
     """Milliseconds of a duration such as ``90s`` or ``1h30m``. Raises ``ValueError`` with a sentence for users."""
     text = text.strip()
     if not _WHOLE.match(text):
-        raise ValueError(f"{text!r} is no duration; write a number with a unit: 500ms, 8s, 5m, 1h, 7d")
+        raise ValueError(f"{text[:40]!r} is no duration; write a number with a unit: 500ms, 8s, 5m, 1h, 7d")
     total = sum(float(n) * _UNITS[unit] for n, unit in _FORM.findall(text))
+    if total > 3650 * _UNITS["d"]:
+        raise ValueError(f"{text[:40]!r} is longer than ten years")
     if total != int(total):
         raise ValueError(f"{text!r} is finer than a millisecond")
-    if total > 3650 * _UNITS["d"]:
-        raise ValueError(f"{text!r} is longer than ten years")
     return int(total)
 
 

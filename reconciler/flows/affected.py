@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.base.canonical import digest, dumps, loads
 from reconciler.base.diagnostics import Diagnostic, Fault
@@ -12,8 +12,7 @@ from reconciler.flows.world import World, display_name
 from reconciler.model.plan import Action, ResourceChange
 from reconciler.model.resource import Key, Resource
 from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
-from reconciler.render.faults import TemplateFault
-from reconciler.render.slices import CheckPieces, HoleFault, Scope, compile_check
+from reconciler.render.slices import CheckPieces, HoleFault, Memo, compile_check
 
 
 @dataclass(slots=True)
@@ -73,6 +72,13 @@ def _descend(world: World, work: Work) -> None:
         work.environments |= front
 
 
+class _Place(NamedTuple):
+    """An environment as slices see it; ``uid`` is None when there is no such environment."""
+
+    uid: int | None
+    fields: dict[str, Any]
+
+
 class Renderer:
     """Renders the slices of a :class:`Work`. ``uid`` gives the uid of every key that can be part of a slice."""
 
@@ -84,8 +90,8 @@ class Renderer:
         self._locate = locate
         self._pieces: dict[str, CheckPieces | None] = {}
         self._seen: dict[str, dict[str, Any]] = {}
-        self._scopes: dict[str | None, dict[str, Any]] = {}
-        self._memo: dict[tuple[str, str, str | None], bytes | TemplateFault] = {}
+        self._places: dict[str | None, _Place] = {}
+        self._memo: Memo = {}
         self._told: set[tuple[str, object, str | None]] = set()
         self.diagnostics: list[Diagnostic] = []
         self.slices: dict[SliceKey, tuple[str, bytes]] = {}
@@ -119,28 +125,25 @@ class Renderer:
             check = self._world.find(Key("Check", name))
             if pieces is None or check is None:
                 continue
-            seen_check = self._seen[name]
             rest = dumps({k: v for k, v in assignment.items() if k not in ("check", "environments")})
-            key = (self._uid(system.key), self._uid(check.key))
+            bound = pieces.bind(rest, self._seen[name], seen)
+            uids = (self._uid(system.key), self._uid(check.key))
             for environment in self._environments(system, number, assignment, members):
                 if not whole and only is not None and environment not in only.environments:
                     continue
-                if environment is not None and self._world.find(Key("Environment", environment)) is None:
+                place = self._places.get(environment) or self._place(environment)
+                if place.uid is None:
                     continue  # told as an unresolved reference, or taken as given
-                scope = Scope(
-                    environment, {"environment": self._scope(environment), "check": seen_check, "system": seen}
-                )
-                text, faults = pieces.render(rest, scope, self._memo)
+                text, faults = bound.render(environment, place.fields, self._memo)
                 if faults:
                     self._report(system, check, environment, faults)
-                    continue
-                last = NO_ENVIRONMENT if environment is None else self._uid(Key("Environment", environment))
-                self.slices[SliceKey(*key, last)] = (digest(text), text)
+                else:
+                    self.slices[SliceKey(uids[0], uids[1], place.uid)] = (digest(text), text)
 
     def _environments(
         self, system: Resource, number: int, assignment: Mapping[str, Any], members: Sequence[str]
     ) -> Sequence[str | None]:
-        """Null: all the system is in. A list: these, within membership, in its order. Nothing left: one run with none."""
+        """Null: all the system is in. A list: these, within membership, in its order. None left: one run without."""
         named = assignment.get("environments")
         if named is None:
             return members or (None,)
@@ -156,17 +159,20 @@ class Renderer:
             self._once((system.key.name, fault.path, name), system, fault)
         return [m for m in members if m in named] or (None,)
 
-    def _scope(self, environment: str | None) -> dict[str, Any]:
-        found = self._scopes.get(environment)
-        if found is None:
-            found = {}
-            if environment is not None:
-                key = Key("Environment", environment)
-                resource = self._world.find(key)
-                title = display_name(self._world.body(resource)["metadata"]) if resource else environment
-                found = {**self._world.environment_fields(key), "id": environment, "name": title}
-            self._scopes[environment] = found
-        return found
+    def _place(self, environment: str | None) -> _Place:
+        if environment is None:
+            place = _Place(NO_ENVIRONMENT, {})
+        else:
+            key = Key("Environment", environment)
+            resource = self._world.find(key)
+            if resource is None:
+                place = _Place(None, {})
+            else:
+                title = display_name(self._world.body(resource)["metadata"])
+                fields = {**self._world.environment_fields(key), "id": environment, "name": title}
+                place = _Place(self._uid(key), fields)
+        self._places[environment] = place
+        return place
 
     def _pieces_of(self, name: str) -> CheckPieces | None:
         if name not in self._pieces:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from reconciler.base.diagnostics import Fault, Path, Severity
+from reconciler.kinds.checks import quoted
 from reconciler.kinds.faults import suggest
 from reconciler.kinds.marks import named
 from reconciler.kinds.results import OPERATORS, WITHOUT_VALUE, ResultField, ResultType
@@ -39,7 +40,7 @@ def _assertion(assertion: dict[str, Any], fields: dict[str, ResultField], path: 
     field = fields.get(name.removesuffix(".$"))
     if field is None:
         hint = suggest(name, fields)
-        return [Fault("unknown-field", f"the result has no field {name!r}", (*path, "field"), hint)]
+        return [Fault("unknown-field", f"the result has no field {quoted(name)}", (*path, "field"), hint)]
     faults = _json_path(name, json_path, field, path) if dynamic else []
     kind: ResultType = "dynamic" if dynamic else field.type
     operator = assertion["operator"]
@@ -108,7 +109,7 @@ def _regex_fault(value: str) -> str | None:
     try:
         re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
-        return f"{value!r} is no regular expression: {error}"
+        return f"{quoted(value)} is no regular expression: {error}"
     return None
 
 
@@ -116,7 +117,7 @@ def _bad_operator(operator: str, name: str, kind: ResultType, path: Path) -> Fau
     allowed = suggest(operator, OPERATORS[kind])
     at = (*path, "operator")
     if operator not in _EVERY:
-        return Fault("unknown-operator", f"there is no operator {operator!r}", at, allowed)
+        return Fault("unknown-operator", f"there is no operator {quoted(operator)}", at, allowed)
     what = "what a JSONPath finds" if kind == "dynamic" else f"{name}, which is {_ARTICLES[kind]}"
     return Fault("bad-operator", f"{operator} doesn't fit {what}", at, allowed)
 
@@ -152,7 +153,7 @@ def json_path_fault(text: str) -> str | None:
         query = compile(text)
     except (JSONPathError, RecursionError) as error:
         reason = str(error).partition(", line")[0]
-        return f"{text!r} is no JSONPath: {reason}"
+        return f"{quoted(text)} is no JSONPath: {reason}"
     if any(isinstance(selector, FilterSelector) for segment in query.segments for selector in segment.selectors):
-        return f"{text!r} holds a filter; only names, indexes, slices and wildcards are evaluated"
+        return f"{quoted(text)} holds a filter; only names, indexes, slices and wildcards are evaluated"
     return None

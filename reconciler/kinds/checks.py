@@ -47,21 +47,21 @@ def host(value: str) -> str:
     if len(value) <= 253 and (_HOST.match(value) or _ipv6(value)):
         return value
     hint = "; leave out the scheme" if "://" in value else "; the port has a field of its own" if ":" in value else ""
-    raise ValueError(f"{value!r} is no host name or IP address{hint}")
+    raise ValueError(f"{quoted(value)} is no host name or IP address{hint}")
 
 
 def domain(value: str) -> str:
     """A name to look up in DNS; underscores are allowed, as in ``_sip._tcp.example.net``."""
     if len(value) <= 254 and (_DOMAIN.match(value) or _ipv6(value)):
         return value
-    raise ValueError(f"{value!r} is no domain name")
+    raise ValueError(f"{quoted(value)} is no domain name")
 
 
 def port(value: str) -> int:
     """A port number, 1 to 65535."""
     number = integer(value)
     if not 1 <= number <= 65535:
-        raise ValueError(f"{value!r} is no port; ports are 1 to 65535")
+        raise ValueError(f"{quoted(value)} is no port; ports are 1 to 65535")
     return number
 
 
@@ -69,10 +69,10 @@ def integer(value: str) -> int:
     """A whole number of at most 64 bits."""
     stripped = value.strip()
     if not _INTEGER.match(stripped) or len(stripped) > 20:
-        raise ValueError(f"{value!r} is no whole number")
+        raise ValueError(f"{quoted(value)} is no whole number")
     number = int(stripped)
     if not -_INT64 <= number < _INT64:
-        raise ValueError(f"{value!r} is beyond 64 bits")
+        raise ValueError(f"{quoted(value)} is beyond 64 bits")
     return number
 
 
@@ -110,18 +110,23 @@ CHECKS: dict[str, Callable[[str], JsonScalar]] = {
 """Rendered text to the final value; each raises ``ValueError`` with a sentence for users."""
 
 
+def quoted(value: str) -> str:
+    """The text as messages show it, shortened where it is long: whoever writes documents must not flood a log."""
+    return repr(value) if len(value) <= 60 else f"{value[:57]!r}..."
+
+
 def _absolute(value: str, schemes: tuple[str, ...]) -> str:
     match = _URL.match(value)
     if match is None:
-        raise ValueError(f"{value!r} is no URL; write it in full, as in {schemes[1]}://example.net/path")
+        raise ValueError(f"{quoted(value)} is no URL; write it in full, as in {schemes[1]}://example.net/path")
     scheme, where, number = match.groups()
     if scheme.lower() not in schemes:
-        raise ValueError(f"{value!r} has the scheme {scheme!r}; it has to be {' or '.join(schemes)}")
+        raise ValueError(f"{quoted(value)} has the scheme {quoted(scheme)}; it has to be {' or '.join(schemes)}")
     if where.startswith("["):
         if not _ipv6(where[1:-1]):
-            raise ValueError(f"{value!r} has no valid address in its brackets")
+            raise ValueError(f"{quoted(value)} has no valid address in its brackets")
     elif not where or not _HOST.match(where):
-        raise ValueError(f"{value!r} has no valid host name")
+        raise ValueError(f"{quoted(value)} has no valid host name")
     if number:
         port(number)
     return value

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from reconciler.base.diagnostics import Fault, Path
 from reconciler.kinds import shape
+from reconciler.kinds.checks import quoted
 from reconciler.kinds.marks import named
 from reconciler.kinds.tags import TAG
 from reconciler.kinds.types import NAME_PATTERN, SENTENCES
@@ -37,7 +38,12 @@ _PREDICATES = ("has ", "is ", "may ", "can ", "holds ", "needs ")
 
 def translate(error: ValidationError, model: type[BaseModel], prefix: Path = ()) -> list[Fault]:
     """One fault for each of pydantic's, at the path in the document; ``prefix`` leads to what ``model`` was given."""
-    return [_fault(details, model, prefix) for details in error.errors(include_url=False)]
+    # What isn't text among the keys of a config was found already, by the document around it.
+    return [
+        _fault(details, model, prefix)
+        for details in error.errors(include_url=False)
+        if not (prefix and details["type"] == "invalid_key")
+    ]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
@@ -84,8 +90,18 @@ def _fault(details: ErrorDetails, model: type[BaseModel], prefix: Path) -> Fault
         return Fault("missing-key", f"{name} is missing", path, _describe(model, below))
     if kind == "extra_forbidden":
         return _unknown_key(model, prefix, below)
+    if at_key or kind == "invalid_key":
+        return _bad_key(details, path, details["input"] if at_key else path[-1])
     code, message, hint = _standard(kind, context, details)
-    return Fault(code, f"{name} {message}", path, hint, at="key" if at_key else "value")
+    return Fault(code, f"{name} {message}", path, hint)
+
+
+def _bad_key(details: ErrorDetails, path: Path, key: Any) -> Fault:
+    """A key that isn't text, or whose text is none that is allowed there."""
+    if details["type"] not in ("invalid_key", "string_type"):
+        _, message, hint = _standard(details["type"], details.get("ctx", {}), details)
+        return Fault("bad-key", f"the key {message}", path, hint, at="key")
+    return Fault("bad-key", f"a key has to be text, not {named(key)}", path, f'put it in quotes: "{key}"', at="key")
 
 
 def _standard(kind: str, context: dict[str, Any], details: ErrorDetails) -> tuple[str, str, str | None]:
@@ -100,7 +116,8 @@ def _standard(kind: str, context: dict[str, Any], details: ErrorDetails) -> tupl
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
         sentence = SENTENCES.get(pattern, f"has to match {pattern}")
-        return ("bad-name" if pattern == NAME_PATTERN else "bad-format"), f"{sentence}; {value!r} doesn't fit", None
+        code = "bad-name" if pattern == NAME_PATTERN else "bad-format"
+        return code, f"{sentence}; {quoted(value)} doesn't fit", None
     if kind == "string_too_short":
         return "out-of-range", "is empty", None
     if kind == "string_too_long":
@@ -109,6 +126,10 @@ def _standard(kind: str, context: dict[str, Any], details: ErrorDetails) -> tupl
         return "out-of-range", f"needs at least {context['min_length']}, and has {context['actual_length']}", None
     if kind == "too_long":
         return "out-of-range", f"has more than {context['max_length']}", None
+    if kind == "recursion_loop":
+        return "too-deep", "is nested too deep", None
+    if kind == "string_unicode":
+        return "bad-value", "holds characters that can't be written as UTF-8", None
     return "invalid", f"is invalid: {details['msg']}", None
 
 
@@ -135,7 +156,7 @@ def _unknown_key(model: type[BaseModel], prefix: Path, below: Path) -> Fault:
     known = [name for candidate in shape.models_at(model, below[:-1]) for name, _ in shape.fields(candidate)]
     where = spelled((*prefix, *below[:-1])) if (*prefix, *below[:-1]) else "the document"
     hint = suggest(key, dict.fromkeys(known)) if known else "nothing can be set here"
-    return Fault("unknown-key", f"{where} has no key {key!r}", (*prefix, *below), hint, at="key")
+    return Fault("unknown-key", f"{where} has no key {quoted(key)}", (*prefix, *below), hint, at="key")
 
 
 def _block_hint(value: Any) -> str | None:

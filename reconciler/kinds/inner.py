@@ -70,14 +70,22 @@ def check_parts(data: dict[str, Any], value: BaseModel | None, body: dict[str, A
         inner.unknown.append(("spec", "collectors"))
         return inner
     inner.config(loaded, strategy, target and target["strategy"], path)
-    collectors = spec.get("collectors")
+    collectors = spec.get("collectors", [])
     if isinstance(collectors, list):
         prefix = loaded.entry.subject.partition("/")[2] + "."
         for index, collector in enumerate(collectors):
             if isinstance(collector, dict):
                 into = target["collectors"][index] if target is not None else None
                 _collector(inner, collector, into, index, prefix)
+        if not collectors and "host" not in loaded.model.model_fields:
+            inner.faults.append(_nothing(loaded))
     return inner
+
+
+def _nothing(loaded: Loaded) -> Fault:
+    name = loaded.entry.subject.partition("/")[2]
+    message = f"the check measures nothing: {name} connects to nothing by itself"
+    return Fault("no-collectors", message, ("spec", "collectors"), "add a collector", "warning")
 
 
 def _collector(inner: Inner, collector: dict[str, Any], target: dict[str, Any] | None, index: int, prefix: str) -> None:

@@ -10,14 +10,13 @@ from typing import Any, Literal
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from reconciler.kinds.checks import CHECKS
+from reconciler.kinds.checks import CHECKS, quoted
 
 TemplateText = str
 """Text that holds a template, as an alternative to a number: ``Annotated[int | TemplateText, Templatable("port")]``."""
 
-SECRET = re.compile(r"\$\{\{\s*secrets\.([A-Za-z0-9_-]+)\s*\}\}")
+SECRET = re.compile(r"\$\{\{\s*secrets\.([A-Za-z][A-Za-z0-9_-]{0,62})\s*\}\}")
 SECRET_LIKE = re.compile(r"\$\{\{\s*secrets\b")
-SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
 TEMPLATE_PATTERN = r"\{\{.*\}\}"
 
 _NUMBERS = {"port": (1, 65535), "int": (-(2**63), 2**63 - 1)}
@@ -137,7 +136,7 @@ def named(value: Any) -> str:
         case float():
             return f"the number {value}"
         case str():
-            return f"the text {value!r}" if len(value) <= 60 else f"the text {value[:57]!r}..."
+            return f"the text {quoted(value)}"
         case dict():
             return "a map"
         case _:

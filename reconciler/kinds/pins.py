@@ -3,6 +3,7 @@
 import re
 
 from reconciler.base.diagnostics import Fault, Path
+from reconciler.kinds.checks import quoted
 from reconciler.kinds.faults import did_you_mean, suggest
 from reconciler.kinds.loaded import Loaded, load
 from reconciler.kinds.table import EVENTS, TABLES, Entry
@@ -34,14 +35,14 @@ def resolve(
     if match is None:
         code, message = "missing-pin", f"{name} lacks the version of its config"
         if "@" in text:
-            code, message = "bad-pin", f"{text!r} is no name with a version"
+            code, message = "bad-pin", f"{quoted(text)} is no name with a version"
         return load(entry), Fault(code, message, path, f"write {key}: {name}@{entry.head}")
     version = int(match.group(2))
     if version > entry.head:
-        message = f"{text} is newer than this release knows"
+        message = f"{quoted(text)} is newer than this release knows"
         return None, Fault("newer-version", message, path, f"use {name}@{entry.head}, or a later release")
     if version < entry.head:
-        message = f"{text} was not brought to the current version"
+        message = f"{quoted(text)} was not brought to the current version"
         return None, Fault("older-version", message, path, f"{name}@{entry.head} is current, @{entry.first} the first")
     loaded = _found[table, prefix, text] = load(entry)
     return loaded, None
@@ -61,4 +62,4 @@ def _unknown(table: str, name: str, path: Path, known: dict[str, Entry], prefix:
     owner = f" of the strategy {prefix.rstrip('.')}" if prefix else ""
     near = did_you_mean(name, known)
     hint = suggest(next((pin for pin, each in pinned.items() if near == f"did you mean {each}?"), name), sorted(names))
-    return Fault(f"unknown-{word}", f"there is no {word} {name!r}{owner}", path, hint)
+    return Fault(f"unknown-{word}", f"there is no {word} {quoted(name)}{owner}", path, hint)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from reconciler.base.canonical import dumps
 from reconciler.base.diagnostics import Fault, Path, Severity
 from reconciler.kinds import texts
+from reconciler.kinds.checks import quoted
 from reconciler.kinds.faults import suggest, translate
 from reconciler.kinds.inner import Inner, automation_parts, check_parts
 from reconciler.kinds.loaded import Loaded, load
@@ -52,9 +53,16 @@ def validate(kind: str, data: dict[str, Any], *, declared: int = 2) -> Validated
     ``GitopsError`` only for a broken installation (a model or a plugin that can't be loaded).
     """
     extend()
+    try:
+        return _validate(kind, data, declared)
+    except RecursionError:
+        return _failed([_too_deep()])
+
+
+def _validate(kind: str, data: dict[str, Any], declared: int) -> Validated:
     entry = KINDS.get(kind)
     if entry is None:
-        return _failed([Fault("unknown-kind", f"there is no kind {kind!r}", ("kind",), suggest(kind, KINDS))])
+        return _failed([Fault("unknown-kind", f"there is no kind {quoted(kind)}", ("kind",), suggest(kind, KINDS))])
     loaded = load(entry)
     faults: list[Fault] = []
     value: BaseModel | None = None
@@ -64,6 +72,8 @@ def validate(kind: str, data: dict[str, Any], *, declared: int = 2) -> Validated
         body = loaded.dump(value)
     except ValidationError as error:
         faults = translate(error, loaded.model)
+    except ValueError:
+        return _failed([_too_deep()])
     inner = _INNER[kind](data, value, body, declared) if kind in _INNER else None
     if inner is not None:
         faults += inner.faults
@@ -100,6 +110,10 @@ def _finished(
         faults,
         inner.runtime if inner is not None else (),
     )
+
+
+def _too_deep() -> Fault:
+    return Fault("too-deep", "maps and lists are nested too deep in this document")
 
 
 def _failed(faults: list[Fault]) -> Validated:

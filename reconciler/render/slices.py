@@ -28,13 +28,6 @@ _SENTINEL = "\ue000gitops-hole-{}\ue000"
 _CUT = re.compile(rb'"' + "\ue000gitops-hole-".encode() + rb"(\d+)" + "\ue000".encode() + rb'"')
 
 
-class Scope(NamedTuple):
-    """What the templates of one slice see. ``environment_name`` is None for a run without one."""
-
-    environment_name: str | None
-    context: Mapping[str, Any]
-
-
 class HoleFault(NamedTuple):
     """A template that can't be rendered, or renders to what its field doesn't take."""
 
@@ -46,12 +39,18 @@ class _Filler(NamedTuple):
     hole: Hole
     template: Template
     check: Callable[[str], Any]
+    varies: bool
+    """It reads the environment."""
     shared: bool
-    """It reads nothing but the environment."""
+    """It reads nothing else."""
+
+
+Memo = dict[tuple[str, str, str | None], "bytes | TemplateFault"]
+"""Values by template, check and environment; of one pass, in which an environment's name stands for its fields."""
 
 
 class CheckPieces:
-    """The pieces of one check; ``compile_check`` makes it."""
+    """The pieces of one check, between them its fillers; :func:`compile_check` makes it."""
 
     __slots__ = ("_fillers", "_pieces")
 
@@ -59,32 +58,58 @@ class CheckPieces:
         self._pieces = pieces
         self._fillers = fillers
 
-    def render(
-        self, assignment: bytes, scope: Scope, memo: dict[tuple[str, str, str | None], bytes | TemplateFault]
-    ) -> tuple[bytes, list[HoleFault]]:
-        """The body of one slice, and what couldn't be filled (the body is meaningless then).
-
-        ``memo`` belongs to one pass, in which an environment's name stands for its fields.
-        """
-        if not self._fillers:
-            return b'{"assignment":' + assignment + b',"check":' + self._pieces[0] + b"}", []
+    def bind(self, assignment: bytes, check: Mapping[str, Any], system: Mapping[str, Any]) -> BoundPieces:
+        """The pieces for one system: what doesn't read the environment is filled in once, not once for each."""
+        seen = {"environment": {}, "check": check, "system": system}
+        pieces = [b'{"assignment":' + assignment + b',"check":' + self._pieces[0]]
+        fillers: list[_Filler] = []
         faults: list[HoleFault] = []
-        parts = [b'{"assignment":', assignment, b',"check":', self._pieces[0]]
         for filler, piece in zip(self._fillers, self._pieces[1:], strict=True):
-            if filler.shared:
-                key = (filler.hole.source, filler.hole.check, scope.environment_name)
-                value = memo.get(key)
-                if value is None:
-                    value = _fill(filler, scope.context)
-                    if len(memo) < _MEMO_LIMIT:
-                        memo[key] = value
+            if filler.varies:
+                fillers.append(filler)
+                pieces.append(piece)
+                continue
+            value = _fill(filler, seen)
+            if isinstance(value, TemplateFault):
+                faults.append(HoleFault(filler.hole, value))
             else:
-                value = _fill(filler, scope.context)
+                pieces[-1] += value + piece
+        pieces[-1] += b"}"
+        return BoundPieces(pieces, fillers, faults, check, system)
+
+
+class BoundPieces(NamedTuple):
+    """One check on one system; ``faults`` are those that no environment mends."""
+
+    pieces: list[bytes]
+    fillers: list[_Filler]
+    faults: list[HoleFault]
+    check: Mapping[str, Any]
+    system: Mapping[str, Any]
+
+    def render(self, name: str | None, fields: Mapping[str, Any], memo: Memo) -> tuple[bytes, list[HoleFault]]:
+        """The body of the slice in environment ``name`` (None: without one), and what couldn't be filled.
+
+        The body is meaningless when there are faults.
+        """
+        if not self.fillers:
+            return self.pieces[0], self.faults
+        faults = list(self.faults)
+        context = {"environment": fields, "check": self.check, "system": self.system}
+        parts = [self.pieces[0]]
+        for filler, piece in zip(self.fillers, self.pieces[1:], strict=True):
+            value: bytes | TemplateFault | None = None
+            key = (filler.hole.source, filler.hole.check, name)
+            if filler.shared:
+                value = memo.get(key)
+            if value is None:
+                value = _fill(filler, context)
+                if filler.shared and len(memo) < _MEMO_LIMIT:
+                    memo[key] = value
             if isinstance(value, TemplateFault):
                 faults.append(HoleFault(filler.hole, value))
             else:
                 parts += (value, piece)
-        parts.append(b"}")
         return b"".join(parts), faults
 
 
@@ -101,8 +126,8 @@ def compile_check(check: Resource, spec: Any) -> tuple[CheckPieces | None, list[
         except TemplateFault as fault:
             faults.append(HoleFault(hole, fault))
             continue
-        shared = template.roots <= _ENVIRONMENT_ONLY
-        fillers[number] = _Filler(hole, template, CHECKS[hole.check], shared)
+        varies = "environment" in template.roots
+        fillers[number] = _Filler(hole, template, CHECKS[hole.check], varies, template.roots == _ENVIRONMENT_ONLY)
         _put(spec, hole.path[1:], _SENTINEL.format(number))
     if faults:
         return None, faults

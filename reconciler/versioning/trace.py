@@ -15,7 +15,7 @@ from reconciler.base.diagnostics import Path
 from reconciler.versioning.chain import Migration
 
 ANY, DEEP = "*", "**"
-"""In ``RENAMED``: one part of a path; at the beginning, any number of parts."""
+"""In ``RENAMED``: any one part of a path; before a single key: wherever that key stands."""
 
 Pattern = tuple[Path, Path]
 Document = dict[str, Any]
@@ -92,18 +92,21 @@ class _Trace:
 
     def _renamed(self, path: Path) -> Iterator[Path]:
         for new, old in self._patterns:
-            if new[0] == DEEP:
-                key = new[1]
-                if key in path:
-                    renames = {n[1]: o[1] for n, o in self._patterns if n[0] == DEEP and len(n) == len(o) == 2}
-                    yield tuple(renames.get(part, part) for part in path)
-                    return
-                continue
-            rest = path[len(new) :]
-            stars = [part for pattern, part in zip(new, path, strict=False) if pattern == ANY]
-            if len(path) >= len(new) and all(n in (ANY, p) for n, p in zip(new, path, strict=False)):
-                numbers = iter(stars)
-                yield (*(next(numbers, 0) if part == ANY else part for part in old), *rest)
+            if new[0] != DEEP and len(path) >= len(new) and all(n in (ANY, p) for n, p in zip(new, path, strict=False)):
+                stars = (part for pattern, part in zip(new, path, strict=False) if pattern == ANY)
+                yield (*(next(stars, 0) if part == ANY else part for part in old), *path[len(new) :])
+        yield from self._renamed_anywhere(path)
+
+    def _renamed_anywhere(self, path: Path) -> Iterator[Path]:
+        """The path with those keys renamed that the original has under their old names."""
+        renames = {new[1]: old[1] for new, old in self._patterns if new[0] == DEEP}
+        named: Path = ()
+        for part in path:
+            if not _has(self._original, (*named, part)):
+                part = renames.get(part, part)
+            named = (*named, part)
+        if named != path:
+            yield named
 
     def _beside(self, path: Path) -> Iterator[Path]:
         """What lies in the same container tells where the container was."""
