@@ -27,6 +27,11 @@ RENAMED = (
     (("**", "timeout"), ("**", "timeout_seconds")),
     (("**", "contextKey"), ("**", "context_key")),
     (("**", "continueOnTimeout"), ("**", "continue_on_timeout")),
+    (("**", "system"), ("**", "systemId")),
+    (("**", "check"), ("**", "configurationId")),
+    (("**", "environment"), ("**", "environmentId")),
+    (("**", "systems"), ("**", "systemIds")),
+    (("**", "incident"), ("**", "incidentId")),
 )
 WITH_CONFIG = ("automation.cron", "automation.interval", "automation.numeric_state")
 """Events that have a config, and so a pin."""

@@ -18,6 +18,7 @@ from reconciler.base.diagnostics import Fault, Path
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
 
+MAX_DEPTH = 100
 _TYPES = {
     "integer": "a whole number",
     "number": "a number",
@@ -150,10 +151,12 @@ def _node(schema: dict[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
 
 
 def _alien(value: Any, at: Path) -> Fault | None:
-    """What YAML can hold and JSON can't, for which no schema has words: keys that are no text, and infinite numbers."""
+    """What no schema has words for: keys that are no text, infinite numbers, nesting beyond what steps can follow."""
     waiting: list[tuple[Path, Any]] = [(at, value)]
     while waiting:
         path, node = waiting.pop()
+        if len(path) > MAX_DEPTH:
+            return Fault("too-deep", f"the document is nested more than {MAX_DEPTH} levels deep", path[:10])
         if isinstance(node, dict):
             for key, item in node.items():
                 if not isinstance(key, str):

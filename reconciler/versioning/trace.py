@@ -102,9 +102,8 @@ class _Trace:
         renames = {new[1]: old[1] for new, old in self._patterns if new[0] == DEEP}
         named: Path = ()
         for part in path:
-            if not _has(self._original, (*named, part)):
-                part = renames.get(part, part)
-            named = (*named, part)
+            known = _has(self._original, (*named, part))
+            named = (*named, part if known else renames.get(part, part))
         if named != path:
             yield named
 

@@ -53,10 +53,7 @@ def upgrade(data: Any) -> Upgraded:
         old = behind(kind, data)
         return _inner(kind, data, old) if old else Upgraded(kind, data, HEAD, (), [], False)
     if api == V1_API_VERSION:
-        try:
-            return _from_v1(data)
-        except RecursionError:
-            return _refused(1, Fault("too-deep", "the document is nested too deeply to be read"))
+        return _from_v1(data)
     return _other(api)
 
 

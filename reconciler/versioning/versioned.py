@@ -17,9 +17,10 @@ from reconciler.base.errors import ChainError
 from reconciler.versioning.chain import Chain, Data, Migration, MigrationError, check, relevant
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
+Loc = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +135,10 @@ class Versioned(Generic[T]):
         try:
             return self._validate(raw)
         except ValidationError as error:
-            unknown = [e["loc"] for e in error.errors(include_url=False) if e["type"] == "extra_forbidden"]
-            if not unknown:
-                raise
-            return self._validate(_without(raw, unknown))
+            for unknown in _unknown(error, union=not self._is_model()):
+                with suppress(ValidationError):
+                    return self._validate(_without(raw, unknown))
+            raise
 
     def safe_validate(self, raw: Any) -> Outcome[T]:
         """As :meth:`validate`, with the error as a value."""
@@ -147,12 +148,18 @@ class Versioned(Generic[T]):
         """Validated data as a record at head."""
         return Record(self.version, self.validate(data), plugin_id=plugin_id)
 
-    def _strict(self) -> TypeAdapter[Any] | None:
-        """The schema with unknown keys forbidden, whatever the model itself says; None where it is no model."""
-        from pydantic import BaseModel, TypeAdapter, create_model
+    def _is_model(self) -> bool:
+        from pydantic import BaseModel
 
         schema: Any = self._schema
-        if not isinstance(schema, type) or not issubclass(schema, BaseModel):
+        return isinstance(schema, type) and issubclass(schema, BaseModel)
+
+    def _strict(self) -> TypeAdapter[Any] | None:
+        """The schema with unknown keys forbidden, whatever the model itself says; None where it is no model."""
+        from pydantic import TypeAdapter, create_model
+
+        schema: Any = self._schema
+        if not self._is_model():
             return None
         closed: Any = create_model(schema.__name__, __base__=schema, __cls_kwargs__={"extra": "forbid"})
         return TypeAdapter(closed)
@@ -172,7 +179,21 @@ def _safely(call: Callable[[], T]) -> Outcome[T]:
         return Outcome(False, error=error)
 
 
-def _without(raw: Any, places: Sequence[tuple[str | int, ...]]) -> Any:
+def _unknown(error: ValidationError, *, union: bool) -> list[list[Loc]]:
+    """The places of unknown keys; of a union one list for each variant that has no other fault, in their order."""
+    variants: dict[Any, list[tuple[str, Loc]]] = {}
+    for found in error.errors(include_url=False):
+        variants.setdefault(found["loc"][0] if union and found["loc"] else "", []).append((found["type"], found["loc"]))
+    if not union:
+        return [[loc for kind, loc in faults if kind == "extra_forbidden"] for faults in variants.values()]
+    return [
+        [loc for _, loc in faults]
+        for faults in variants.values()
+        if all(kind == "extra_forbidden" for kind, _ in faults)
+    ]
+
+
+def _without(raw: Any, places: Sequence[Loc]) -> Any:
     """A copy of the data without the keys at these places; parts of a place that only name a union are passed over."""
     raw = deepcopy(raw)
     for place in places:
