@@ -210,6 +210,3 @@ _TAGS: dict[type, str] = {
     WaitUntil: "waitUntil",
     Sequence: "sequence",
 }
-
-for _model in (Branch, Choose, Parallel, Loop, Repeat, Sequence):
-    _model.model_rebuild()

@@ -128,6 +128,3 @@ _TAGS: dict[type, str] = {
     TimeCondition: "time",
     StateCondition: "state",
 }
-
-for _model in (AllOf, AnyOf, Not):
-    _model.model_rebuild()

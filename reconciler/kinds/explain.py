@@ -70,7 +70,7 @@ def explain(path: str) -> Explained:
         found = _field(models, step, walked)
         walked = f"{walked}.{step}"
         owner, info = found
-        below = _models(shape.bare_field(info))
+        below = shape.models_in(shape.bare_field(info))
         if position == len(steps) - 1:
             return _explained(walked, owner, info, below)
         pins = _pins(owner, step, entry)
@@ -173,17 +173,6 @@ def _children(models: list[type[BaseModel]]) -> tuple[Child, ...]:
             required = info.is_required() and len(models) == 1
             found.setdefault(name, Child(name, _type(shape.bare_field(info)), required, info.description or ""))
     return tuple(found.values())
-
-
-def _models(bare: shape.Bare) -> list[type[BaseModel]]:
-    """The models a field leads to, through lists and maps."""
-    found: list[type[BaseModel]] = []
-    for option in bare.options:
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            found.append(option)
-        elif get_origin(option) in (list, dict):
-            found += _models(shape.bare(get_args(option)[-1]))
-    return found
 
 
 def _type(bare: shape.Bare) -> str:

@@ -126,7 +126,7 @@ def _standard(kind: str, context: dict[str, Any], details: ErrorDetails) -> tupl
         return "out-of-range", f"needs at least {context['min_length']}, and has {context['actual_length']}", None
     if kind == "too_long":
         return "out-of-range", f"has more than {context['max_length']}", None
-    if kind == "recursion_loop":
+    if kind.startswith("recursion_"):
         return "too-deep", "is nested too deep", None
     if kind == "string_unicode":
         return "bad-value", "holds characters that can't be written as UTF-8", None

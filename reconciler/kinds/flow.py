@@ -157,7 +157,7 @@ def _evaluated(value: Any, annotation: shape.Bare | None, path: Path) -> Iterato
 
 @cache
 def _fields(model: type[BaseModel]) -> tuple[tuple[str, str, shape.Bare], ...]:
-    return tuple((name, info.alias or name, shape.bare_field(info)) for name, info in model.model_fields.items())
+    return tuple((name, key, shape.bare_field(info)) for name, key, info in shape.attributes(model))
 
 
 def _item(annotation: shape.Bare, container: type, position: int) -> shape.Bare:

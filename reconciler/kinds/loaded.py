@@ -60,6 +60,7 @@ def compile_model(entry: Entry, model: type[BaseModel]) -> Loaded:
             secret[keys] = secrets[-1]
         names.extend([keys] if hidden else [])
         references.extend((keys, mark.kind) for mark in marks if isinstance(mark, Ref))
+    model.model_rebuild()
     serializer = model.__pydantic_serializer__
     return Loaded(
         entry,

@@ -17,6 +17,8 @@ class Model(BaseModel):
         alias_generator=to_camel,
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        # Built when it is loaded, so that what is nested in others isn't built for itself as well.
+        defer_build=True,
     )
 
 

@@ -1,8 +1,10 @@
 """Reads a model's annotations: which fields, of what type, with which marks; for marks, faults and explain."""
 
+import copy
 import types
 import typing
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
@@ -46,8 +48,25 @@ def bare(annotation: Any, extras: tuple[Any, ...] = ()) -> Bare:
 
 def fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     """Each field under the key it has in YAML."""
+    return ((key, info) for _, key, info in attributes(model))
+
+
+@cache
+def attributes(model: type[BaseModel]) -> tuple[tuple[str, str, FieldInfo], ...]:
+    """Each field as ``(attribute, key in YAML, info)``, its annotation resolved.
+
+    Models that contain themselves refer forward. pydantic resolves that while it builds a validator; doing so for each
+    of them takes a hundred times as long as reading their annotations.
+    """
+    if model.__pydantic_fields_complete__:
+        return tuple((name, info.alias or name, info) for name, info in model.model_fields.items())
+    hints = typing.get_type_hints(model, include_extras=True)
+    found = []
     for name, info in model.model_fields.items():
-        yield info.alias or name, info
+        resolved = copy.copy(info)
+        resolved.annotation = hints[name]
+        found.append((name, info.alias or name, resolved))
+    return tuple(found)
 
 
 def bare_field(info: FieldInfo) -> Bare:
@@ -69,22 +88,53 @@ def models_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[type[
 def marked(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], tuple[Mark, ...]]]:
     """Every marked place below ``model`` with all marks that reach it (a mark on a list reaches its items).
 
-    Recursive models are entered once: what repeats in them is for their own walker.
+    Models that contain themselves are entered once: what repeats in them is for their own walker.
     """
-    yield from _marked_model(model, (), (), ())
+    yield from _marked_model(model, (), (), set())
+
+
+def below(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models that the fields of ``model`` lead to at once, through lists and maps."""
+    return [each for _, info in fields(model) for each in models_in(bare_field(info))]
+
+
+def models_in(shape: Bare) -> list[type[BaseModel]]:
+    """The models among the options of an annotation, through lists and maps."""
+    found: list[type[BaseModel]] = []
+    for option in shape.options:
+        if _is_model(option):
+            found.append(option)
+        elif get_origin(option) in (list, dict):
+            found += models_in(bare(get_args(option)[-1]))
+    return found
+
+
+def _contains_itself(model: type[BaseModel]) -> bool:
+    reached: set[type[BaseModel]] = set()
+    ahead = below(model)
+    while ahead:
+        following = ahead.pop()
+        if following is model:
+            return True
+        if following not in reached:
+            reached.add(following)
+            ahead += below(following)
+    return False
 
 
 def _marked_model(
-    model: type[BaseModel], path: tuple[str, ...], outer: tuple[Mark, ...], above: tuple[type, ...]
+    model: type[BaseModel], path: tuple[str, ...], outer: tuple[Mark, ...], entered: set[type[BaseModel]]
 ) -> Iterator[tuple[tuple[str, ...], tuple[Mark, ...]]]:
-    if model in above:
+    if model in entered:
         return
+    if _contains_itself(model):
+        entered.add(model)
     for key, info in fields(model):
-        yield from _marked(bare_field(info), (*path, key), outer, (*above, model))
+        yield from _marked(bare_field(info), (*path, key), outer, entered)
 
 
 def _marked(
-    shape: Bare, path: tuple[str, ...], outer: tuple[Mark, ...], above: tuple[type, ...]
+    shape: Bare, path: tuple[str, ...], outer: tuple[Mark, ...], entered: set[type[BaseModel]]
 ) -> Iterator[tuple[tuple[str, ...], tuple[Mark, ...]]]:
     marks = (*outer, *shape.marks)
     leaf = True
@@ -92,13 +142,13 @@ def _marked(
         origin = get_origin(option)
         if _is_model(option):
             leaf = False
-            yield from _marked_model(option, path, marks, above)
+            yield from _marked_model(option, path, marks, entered)
         elif origin is list:
             leaf = False
-            yield from _marked(bare(get_args(option)[0]), (*path, ITEM), marks, above)
+            yield from _marked(bare(get_args(option)[0]), (*path, ITEM), marks, entered)
         elif origin is dict:
             leaf = False
-            yield from _marked(bare(get_args(option)[1]), (*path, VALUE), marks, above)
+            yield from _marked(bare(get_args(option)[1]), (*path, VALUE), marks, entered)
     if leaf and marks:
         yield path, marks
 

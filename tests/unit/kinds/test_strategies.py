@@ -53,7 +53,7 @@ BAD: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("script.execute", {}, {"timeout": 99}, "out-of-range", "timeout"),
     ("script.execute", {}, {"timeout": 300_001}, "out-of-range", "timeout"),
     ("script.execute", {}, {"env": {"A": 1}}, "wrong-type", "A"),
-    ("script.execute", {}, {"env": {"1A": "x"}}, "bad-format", "1A"),
+    ("script.execute", {}, {"env": {"1A": "x"}}, "bad-key", "1A"),
     ("script.execute", {}, {"env": {"A": SECRET}}, "secret-in-plain-field", "A"),
     ("script.execute", {}, {"script": f"echo {SECRET}"}, "secret-in-plain-field", "script"),
     ("script.inline-script", {}, {"language": "typescript"}, "unknown-value", "language"),

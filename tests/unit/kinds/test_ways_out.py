@@ -101,6 +101,46 @@ def test_a_value_that_nothing_compares_with_is_a_warning(edit: Edit) -> None:
     assert [(fault.code, fault.severity) for fault in result.faults] == [("unused-value", "warning")]
 
 
+def nested(levels: int) -> Any:
+    """A list in a list in a list ..."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("levels", [300, 5000])
+def test_what_is_nested_too_deep_is_a_fault(edit: Edit, levels: int) -> None:
+    document = edit("Environment", "spec", "fields", to={"f": nested(levels)})
+    assert [fault.code for fault in validate("Environment", document).faults] == ["too-deep"]
+
+
+def test_conditions_nested_too_deep_are_a_fault(edit: Edit) -> None:
+    condition: Any = "x"
+    for _ in range(400):
+        condition = {"not": condition}
+    faults = validate("Automation", edit("Automation", "spec", "conditions", to=[condition])).faults
+    assert [fault.code for fault in faults] == ["too-deep"]
+
+
+@pytest.mark.parametrize("path", [(1,), ("spec", True), ("metadata", "labels", 1), (*STRATEGY, 1)])
+def test_a_key_that_is_no_text_is_a_fault(edit: Edit, path: tuple[Any, ...]) -> None:
+    faults = validate("Check", edit("Check", *path, to="x")).faults
+    assert [(fault.code, fault.path, fault.at) for fault in faults] == [("bad-key", path, "key")]
+
+
+def test_a_message_does_not_flood_the_log(edit: Edit) -> None:
+    for value in ("x" * 100_000, "http://" + "a." * 100_000 + "!"):
+        (fault,) = validate("Check", edit("Check", *REQUEST, "url", to=value)).faults
+        assert len(fault.message) < 200
+
+
+def test_an_http_check_that_requests_nothing_is_a_warning(edit: Edit) -> None:
+    result = validate("Check", edit("Check", "spec", "collectors", to=[]))
+    assert result.body
+    assert [(each.code, each.severity) for each in result.faults] == [("no-collectors", "warning")]
+
+
 GOOD_ASSERTIONS = [
     {"field": "statusCode", "operator": "lessThan", "value": "500"},
     {"field": "responseTimeMs", "operator": "lessThanOrEqual", "value": 800.5},
