@@ -53,6 +53,7 @@ def carry_out(
 def tell(applied: Applied, reader: Reader, output: Output, *, full: bool) -> None:
     """The outcome; as JSON the whole plan stands beside it."""
     plan = applied.plan
+    held = plan.kind == "rollback" and plan.hold and (applied.committed or not plan.pending)
     if output.json:
         from reconciler.report.plan_json import applied_json
 
@@ -64,6 +65,8 @@ def tell(applied: Applied, reader: Reader, output: Output, *, full: bool) -> Non
         output.errors(["Nothing was applied."])
     else:
         show_plan(plan, reader, output, full=full)
+    if held and not output.json:
+        output.lines([f"Commit {plan.hold[:7]} and older ones are refused until git moves past it."])
 
 
 def code_of(applied: Applied, *, wanted: bool) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace ``path`` at once; a killed command leaves the old file. Raises ``UsageError`` where it can't be written."""
+    """Replace ``path`` at once, so that a killed command leaves the old file. Raises ``UsageError`` where it can't."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         aside.write_bytes(data)

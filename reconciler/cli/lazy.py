@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -67,6 +66,8 @@ class LazyGroup(click.Group):
         name = args[0]
         names = self.list_commands(ctx)
         if name not in names and not name.startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(name, names, 1)
             guess = f"; did you mean {near[0]}?" if near else ""
             ctx.fail(f"there is no command {name!r}{guess}")

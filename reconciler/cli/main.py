@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -14,7 +15,7 @@ _COMMANDS = {
     "Change what runs": {
         "plan": ("plan", "Show exactly what an apply would change"),
         "apply": ("apply", "Bring the store to what the commit says, in one transaction"),
-        "rollback": ("rollback", "Go back to an earlier generation, and stay there until git moves on"),
+        "rollback": ("rollback", "Go back to an earlier generation until git moves on"),
         "orphan": ("orphan", "List, delete or release what is gone from git and keeps running"),
     },
     "Write documents": {
@@ -66,7 +67,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     cls=Root,
     table=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done; 1 failed; 2 usage; 130 interrupted; with --exit-code: 3 changes, 4 drift, 5 both.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted; with --exit-code 3 changes, 4 drift, 5 both.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
@@ -87,8 +88,6 @@ def entry() -> NoReturn:
 
 def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError):  # the reader is gone: everything it wanted was written
             stream.flush()
-        except (OSError, ValueError):  # the reader is gone: everything it wanted was written
-            pass
     os._exit(code)

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
 
 from reconciler.base.durations import parse_duration
 from reconciler.cli.frame import set_output
-from reconciler.report.output import Output
+from reconciler.report.output import Format, Output
 
 if TYPE_CHECKING:
     from reconciler.flows.opened import Source
     from reconciler.flows.settings import Overrides
 
+    _Texts = click.ParamType[str]
+    _Seconds = click.ParamType[float]
+else:  # older releases of click have no parameter here
+    _Texts = _Seconds = click.ParamType
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Listed(click.ParamType):
+class Listed(_Texts):
     """A text that may stand several times as a flag, and with commas in a variable."""
 
     name = "glob"
@@ -31,7 +37,7 @@ class Listed(click.ParamType):
         return str(value).strip()
 
 
-class Duration(click.ParamType):
+class Duration(_Seconds):
     """Seconds out of ``10s``, ``2m``; a bare number means seconds."""
 
     name = "duration"
@@ -62,9 +68,13 @@ class Where(NamedTuple):
         return open_source(self.directory, self._overrides(), rev=self.rev, worktree=tree)
 
     def settled(self) -> Source:
-        """For commands that read the store alone: settings of the folder, whether or not it has a commit."""
+        """For commands that read the store alone: what an apply would use, or the folder before its first commit."""
+        from reconciler.base.errors import SourceError
         from reconciler.flows.opened import open_source
 
+        if not self.worktree:
+            with suppress(SourceError):
+                return open_source(self.directory, self._overrides())
         return open_source(self.directory, self._overrides(), worktree=True)
 
     def _overrides(self) -> Overrides:
@@ -134,14 +144,7 @@ _SAFETY = (
         help="Below this many resources the percentage doesn't count. [GITOPS_MIN_RESOURCES]",
     ),
 )
-_FORMAT = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    envvar="GITOPS_FORMAT",
-    help="How the result is printed. [GITOPS_FORMAT]",
-)
+
 _QUIET = click.option("-q", "--quiet", is_flag=True, help="Print errors only (and JSON, where asked for).")
 _COLOR = click.option(
     "--no-color", is_flag=True, help="No colours. [NO_COLOR; FORCE_COLOR wants them without a terminal]"
@@ -167,20 +170,27 @@ def reads_source(*, planning: bool = False) -> Callable[[F], F]:
 
 def reads_store(*, source: bool = False) -> Callable[[F], F]:
     """Folder and store only, and the name of a source where a command acts on one."""
-    return _where([_DIRECTORY, _STORE, *((_SOURCE,) if source else ())])
+    return _where([_DIRECTORY, _REVISION[1], _STORE, *((_SOURCE,) if source else ())])
 
 
-def prints(*, quiet: bool = False) -> Callable[[F], F]:
-    """Format and colours. Hands the command an :class:`Output`."""
+def prints(*, quiet: bool = False, formats: tuple[Format, ...] = ("text", "json")) -> Callable[[F], F]:
+    """Format and colours. Hands the command an :class:`Output`. The first of ``formats`` is what isn't asked for."""
+    form = click.option(
+        "--format",
+        "format_",
+        type=click.Choice(formats),
+        envvar="GITOPS_FORMAT",
+        help="How the result is printed. [GITOPS_FORMAT]",
+    )
 
     def decorate(command: F) -> F:
         @wraps(command)
-        def wrapped(*, format_: str, no_color: bool, **rest: Any) -> Any:
+        def wrapped(*, format_: Format | None, no_color: bool, **rest: Any) -> Any:
             silent = bool(rest.pop("quiet", False))
-            output = Output("json" if format_ == "json" else "text", silent, no_color)
+            output = Output(format_ or "text", silent, no_color)
             return command(output=set_output(output), **rest)
 
-        return _with(wrapped, [_FORMAT, *((_QUIET,) if quiet else ()), _COLOR])
+        return cast(F, _with(wrapped, [form, *((_QUIET,) if quiet else ()), _COLOR]))
 
     return decorate
 
@@ -196,7 +206,7 @@ def _where(options: list[Any]) -> Callable[[F], F]:
             overrides = {k: v for k, v in said.items() if v is not None and v != ()}
             return command(where=Where(directory, rev, worktree, overrides), **rest)
 
-        return _with(wrapped, options)
+        return cast(F, _with(wrapped, options))
 
     return decorate
 
@@ -213,7 +223,7 @@ def _one_of(rev: str | None, worktree: bool) -> tuple[str | None, bool]:
     return (rev, False) if by_flag[0] else (None, True)
 
 
-def _with(command: Any, options: list[Any]) -> Any:
+def _with(command: Callable[..., Any], options: list[Any]) -> Any:
     for option in reversed(options):
         command = option(command)
     return command

@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
 from reconciler.report.style import Style, style_for
 
-Format = Literal["text", "json"]
+Format = Literal["text", "table", "yaml", "json"]
+"""``text`` is what a command does when nothing is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 def silence(stream: TextIO) -> None:
     """Let further writes to the stream vanish, and its last flush succeed."""
-    try:
+    with suppress(OSError, ValueError):  # a stream without a file, as in tests
         target = os.open(os.devnull, os.O_WRONLY)
         os.dup2(target, stream.fileno())
         os.close(target)
-    except (OSError, ValueError):  # a stream without a file, as in tests
-        pass

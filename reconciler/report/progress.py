@@ -1,4 +1,4 @@
-"""A bar for people who wait; nothing for anybody else. The library behind it is loaded only once a second has passed."""
+"""A bar for people who wait; nothing for anybody else. Its library is loaded only once a second has passed."""
 
 from __future__ import annotations
 

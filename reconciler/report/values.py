@@ -26,10 +26,15 @@ def value_text(path: str, value: Any, *, full: bool = False) -> str:
     """One value on one line: a duration with its unit, a text in quotes, all else as JSON."""
     if value is ABSENT:
         return "absent"
-    if type(value) is int and path.rpartition(".")[2] in _DURATIONS and not _FREE.search(path):
+    if is_duration(path, value):
         return format_duration(value)
     text = safe(masked(dumps(value).decode()))
     return text if full or len(text) <= _LONG else f"{text[:_LONG]}… ({len(text):,} characters)"
+
+
+def is_duration(path: str, value: Any) -> bool:
+    """Whether a stored value counts milliseconds."""
+    return type(value) is int and path.rpartition(".")[2] in _DURATIONS and not _FREE.search(path)
 
 
 def masked(text: str) -> str:

@@ -1,0 +1,83 @@
+"""Names on the command line: ``KIND/NAME``, kinds as people type them, and what a shell completes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from reconciler.base.errors import UsageError
+from reconciler.kinds.table import KINDS
+from reconciler.model.resource import Key
+
+if TYPE_CHECKING:
+    from reconciler.store.sql_writer import SqlStore
+
+
+def kind_of(word: str) -> str:
+    """``System`` for ``system`` and ``systems``. Raises ``UsageError`` with what is near."""
+    folded = {form: kind for kind in _kinds() for form in (kind.lower(), f"{kind.lower()}s")}
+    found = folded.get(word.lower())
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(word.lower(), folded, 1)
+    hint = f"did you mean {folded[near[0]]}?" if near else f"there are {', '.join(KINDS)}"
+    raise UsageError(f"there is no kind {word!r}", hint=hint)
+
+
+def keys_of(names: Iterable[str]) -> set[Key]:
+    """Keys of ``KIND/NAME`` words."""
+    keys = set()
+    for word in names:
+        kind, slash, name = word.partition("/")
+        if not slash or not name:
+            raise UsageError(f"{word!r} names no resource", hint="write KIND/NAME, as in System/orders-api")
+        keys.add(Key(kind_of(kind), name))
+    return keys
+
+
+def kinds_and_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Kinds and ``slices``; behind a slash the names in the store. Silent where there is none."""
+    if "/" not in incomplete:
+        return [CompletionItem(w) for w in (*_kinds(), "slices") if w.lower().startswith(incomplete.lower())]
+    store = _store(ctx)
+    if store is None:
+        return []
+    return _matching((s.resource.key for s in store.resources()), incomplete)
+
+
+def orphan_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Orphans in the store."""
+    store = _store(ctx)
+    return _matching((s.resource.key for s in store.orphans()), incomplete) if store is not None else []
+
+
+def _matching(keys: Iterable[Key], incomplete: str) -> list[CompletionItem]:
+    words = (f"{k.kind}/{k.name}" for k in keys)
+    return [CompletionItem(w) for w in words if w.lower().startswith(incomplete.lower())]
+
+
+def _kinds() -> list[str]:
+    from reconciler.kinds.table import extend
+
+    extend()
+    return list(KINDS)
+
+
+def _store(ctx: click.Context) -> SqlStore | None:
+    """A completion must never complain: whatever is wrong, the command itself will say it."""
+    from pathlib import Path
+
+    from reconciler.cli.options import Where
+    from reconciler.store.open import open_to_read
+
+    address = ctx.params.get("store")
+    overrides = {"store": address} if address else {}
+    try:
+        where = Where(Path(ctx.params.get("directory") or "."), None, False, overrides)
+        return open_to_read(where.settled().store)
+    except Exception:
+        return None

@@ -1,0 +1,43 @@
+"""The result of ``gitops validate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from reconciler.flows.validate import Validation
+from reconciler.report.diagnostics_json import FORMAT, diagnostic_json, severity_counts
+from reconciler.report.diagnostics_text import diagnostics_text
+from reconciler.report.style import Style, count
+
+
+def validation_text(found: Validation, style: Style, *, quiet: bool = False) -> Iterator[str]:
+    """Every diagnostic, then a sentence; quiet leaves the errors."""
+    told = [d for d in found.diagnostics if not quiet or d.severity == "error"]
+    yield from diagnostics_text(told, style)
+    totals = found.totals
+    if totals is None or quiet:
+        return
+    if told:
+        yield ""
+    if not totals.documents:
+        others = f"; {count(totals.passed_over, 'document')} of other tools passed over" if totals.passed_over else ""
+        yield style(f"Nothing to check: no document in {count(totals.files, 'file')}{others}.", "yellow")
+        return
+    documents, slices = count(totals.documents, "document"), count(totals.slices, "slice")
+    yield style(f"Valid. {documents} in {count(totals.files, 'file')}, {slices}.", "green")
+
+
+def validation_json(found: Validation) -> dict[str, Any]:
+    """``totals`` is null when there are errors."""
+    totals = asdict(found.totals) if found.totals is not None else None
+    if totals is not None:
+        totals["passedOver"] = totals.pop("passed_over")
+    return {
+        "format": FORMAT,
+        "valid": found.valid,
+        "diagnostics": [diagnostic_json(d) for d in found.diagnostics],
+        "counts": severity_counts(found.diagnostics),
+        "totals": totals,
+    }
