@@ -20,7 +20,8 @@ from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import InvalidDocuments
 from reconciler.flows.apply import Actor, Applied, apply_planned
 from reconciler.flows.opened import Source, open_source
-from reconciler.flows.plan import Options, make_plan, unchanged
+from reconciler.flows.plan import Options, make_plan
+from reconciler.flows.position import unchanged
 from reconciler.flows.settings import Overrides, Settings
 from reconciler.model.plan import Plan
 from reconciler.store.open import open_store

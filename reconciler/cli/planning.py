@@ -19,12 +19,14 @@ CHANGES, DRIFT, BOTH = 3, 4, 5
 
 def plan_source(source: Source, reader: Reader, *, force: bool, progress: Progress) -> Plan:
     """The plan of a source; nothing is read where nothing can have changed."""
-    from reconciler.flows.plan import Options, make_plan, unchanged
+    from reconciler.flows.position import unchanged
 
     tree = source.head.tree if source.head is not None else source.tree().tree
     found = unchanged(reader, source.name, tree, source.settings)
     if found is not None:
         return found
+    from reconciler.flows.plan import Options, make_plan
+
     options = Options(force=force, moved_past=source.moved_past)
     return make_plan(source.tree(), source.settings, reader, options=options, progress=progress)
 

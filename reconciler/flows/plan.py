@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.base.canonical import digest, dumps
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import InvalidDocuments, PlanRefused
-from reconciler.flows.engine import engine_digest
 from reconciler.flows.locate import Placer
+from reconciler.flows.position import inputs_digest
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.reading import Reading, read_tree
 from reconciler.flows.resolve import Resolved, Start, resolve
@@ -38,36 +37,6 @@ class Options:
     """Take the names in ``external`` as given: there is no store to ask."""
     moved_past: Callable[[str], bool] = lambda held: True
     """Whether the tree is newer than the commit that a rollback turned away from."""
-
-
-def inputs_digest(settings: Settings, grants: Sequence[tuple[str, str]]) -> str:
-    """What a plan was made from, beside the tree: the tool, the settings, the grants."""
-    return digest(
-        engine_digest().encode(), settings.fingerprint().encode(), dumps([[what, pattern] for what, pattern in grants])
-    )
-
-
-def unchanged(reader: Reader, source: str, tree: str, settings: Settings) -> Plan | None:
-    """The empty plan when nothing can have changed: same tree, same inputs, no write outside an apply."""
-    row = reader.source(source)
-    if row is None or row.tree != tree or row.inputs != inputs_digest(settings, reader.grants(source)):
-        return None
-    if reader.outside_count(source):
-        return None
-    return Plan(
-        source=source,
-        base=reader.generation(),
-        kind="apply",
-        commit=row.commit,
-        tree=row.tree,
-        inputs=row.inputs,
-        resources=(),
-        slices=(),
-        hold=row.held,
-        orphans=tuple(reader.orphans()),
-        warnings=unpack(w for _, _, _, w in reader.blob_notes(source)),
-        totals=Totals(**row.totals),
-    )
 
 
 def make_plan(

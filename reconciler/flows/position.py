@@ -1,0 +1,46 @@
+"""Where a source stands: what it was last applied from, and whether anything can have changed since.
+
+The plan without changes is the one that runs most often, in every pipeline of every branch; so this module imports
+neither the models nor the templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.base.canonical import digest, dumps
+from reconciler.flows.engine import engine_digest
+from reconciler.flows.settings import Settings
+from reconciler.flows.warnings import unpack
+from reconciler.model.plan import Plan, Totals
+from reconciler.store.port import Reader
+
+
+def inputs_digest(settings: Settings, grants: Sequence[tuple[str, str]]) -> str:
+    """What a plan was made from, beside the tree: the tool, the settings, the grants."""
+    return digest(
+        engine_digest().encode(), settings.fingerprint().encode(), dumps([[what, pattern] for what, pattern in grants])
+    )
+
+
+def unchanged(reader: Reader, source: str, tree: str, settings: Settings) -> Plan | None:
+    """The empty plan when nothing can have changed: same tree, same inputs, no write outside an apply."""
+    row = reader.source(source)
+    if row is None or row.tree != tree or row.inputs != inputs_digest(settings, reader.grants(source)):
+        return None
+    if reader.outside_count(source):
+        return None
+    return Plan(
+        source=source,
+        base=reader.generation(),
+        kind="apply",
+        commit=row.commit,
+        tree=row.tree,
+        inputs=row.inputs,
+        resources=(),
+        slices=(),
+        hold=row.held,
+        orphans=tuple(reader.orphans()),
+        warnings=unpack(w for _, _, _, w in reader.blob_notes(source)),
+        totals=Totals(**row.totals),
+    )
