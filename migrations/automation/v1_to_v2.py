@@ -123,7 +123,9 @@ def _trigger(old: dict[str, Any], at: tuple[str | int, ...], translator: Any) ->
     if old.get("config"):
         new["config"] = old["config"]
     if old.get("for") is not None:
-        new["for"] = duration(old["for"], (*at, "for"), here)
+        dwell = duration(old["for"], (*at, "for"), here)
+        if dwell != "0s":
+            new["for"] = dwell
     if old.get("window"):
         new["window"] = _window(old["window"], (*at, "window"), here)
     return new

@@ -18,6 +18,8 @@ RENAMED = (
     (("spec", "collectors", "*", "type"), ("spec", "collectors", "*", "collectorId")),
 )
 LIFTED = ("url", "method", "headers", "body")
+LITERAL = {("redis", "command"): ("args",), ("tcp", "banner"): ("send",)}
+"""Texts that version 2 renders and version 1 did not, by strategy and collector."""
 
 
 def migrate(data: dict[str, Any]) -> dict[str, Any]:
@@ -78,11 +80,16 @@ def _bare(qualified: str) -> str:
 
 
 def _collector(old: dict[str, Any], strategy: str, index: int, translator: Any) -> dict[str, Any]:
+    from ..shared.v1_templates import literal
+
     kind = _bare(old["collectorId"])
     config = dict(old.get("config") or {})
     if strategy == "http" and kind in ("request", "http"):
         kind = "request"
         config = _request(config, ("spec", "collectors", index, "config"), translator)
+    for key in LITERAL.get((strategy, kind), ()):
+        if key in config:
+            config[key] = literal(config[key])
     new: dict[str, Any] = {"type": f"{kind}@1", "config": config}
     if old.get("assertions"):
         new["assertions"] = [

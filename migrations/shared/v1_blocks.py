@@ -26,6 +26,12 @@ ACTIONS = {
     "script.run_script": "run_script",
 }
 """Actions whose names changed; all others keep theirs."""
+UNRENDERED = {
+    "webhook": frozenset({"url"}),
+    "run_shell": frozenset({"env", "secretEnv", "cwd"}),
+    "run_script": frozenset({"env", "secretEnv"}),
+}
+"""Keys of configs that version 1 rendered and version 2 doesn't, by the action of version 2."""
 CONFIG_KEYS = {
     "healthcheck": {"systemId": "system", "configurationId": "check", "environmentId": "environment"},
     "incident": {"systemIds": "systems", "incidentId": "incident"},
@@ -89,7 +95,11 @@ def action(old: dict[str, Any], at: Place, translator: Translator) -> dict[str, 
 
 def _provider(old: dict[str, Any], at: Place, translator: Translator) -> dict[str, Any]:
     name = old["action"].strip()
-    config = translator.everywhere(old.get("config") or {}, (*at, "config"), but=CODE)
+    config, below = old.get("config") or {}, (*at, "config")
+    plain = UNRENDERED.get(ACTIONS.get(name, name), frozenset())
+    for key in sorted(plain & config.keys()):
+        translator.unrendered(config[key], (*below, key), name)
+    config = translator.everywhere(config, below, but=CODE | plain)
     renamed = CONFIG_KEYS.get(name.partition(".")[0], {})
     config = {renamed.get(key, key): value for key, value in config.items()}
     return {"action": f"{ACTIONS.get(name, name)}@1", "config": config}

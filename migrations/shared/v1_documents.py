@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _METADATA = ("name", "title", "description", "labels", "annotations", "tags")
-_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 
 
 def envelope(data: dict[str, Any], kind: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -26,8 +26,8 @@ def names(references: list[dict[str, str]]) -> list[str]:
 
 def seconds(count: float) -> str:
     """A duration of that many seconds in the largest unit that spells it in whole numbers."""
-    count = int(count)
+    milliseconds = round(count * 1000)
     for unit, size in _UNITS:
-        if count and count % size == 0:
-            return f"{count // size}{unit}"
-    return f"{count}s"
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms" if milliseconds else "0s"

@@ -12,6 +12,7 @@ Place = tuple[str | int, ...]
 Problem = tuple[Place, str, int]
 
 _SECRET = re.compile(r"\$\{\{\s*secrets\.([A-Za-z0-9_-]+)\s*\}\}")
+_BRACES = re.compile(r"(?<!\$)\{\{")
 _CHECK_SAFE: dict[Path, str] = {
     ("environment",): "",
     ("system",): "",
@@ -105,6 +106,20 @@ class Translator:
             return [self.everywhere(v, (*at, i), but=but) for i, v in enumerate(value)]
         return self.text(value, at)
 
+    def unrendered(self, value: Any, at: Place, where: str) -> None:
+        """Note every template below ``value``, which version 1 rendered and version 2 doesn't."""
+        if isinstance(value, dict):
+            for key, item in value.items():
+                self.unrendered(item, (*at, key), where)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self.unrendered(item, (*at, index), where)
+        elif isinstance(value, str):
+            offset = _SECRET.sub(lambda secret: " " * len(secret[0]), value).find("{{")
+            if offset >= 0:
+                sentence = f"can't be translated to version 2: {where} renders no templates there"
+                self._problems.append((at, sentence, offset))
+
     def finish(self) -> None:
         """Raise :class:`Problems`, when there were any."""
         if self._problems:
@@ -151,6 +166,13 @@ class Translator:
         else:
             found, _ = tokens(text)
         return self._writer.expression(Parser(found).parse())
+
+
+def literal(value: Any) -> Any:
+    """Text that version 1 never rendered, for a place where version 2 does: its braces are kept."""
+    if isinstance(value, list):
+        return [literal(item) for item in value]
+    return _BRACES.sub("{{ '{{' }}", value) if isinstance(value, str) else value
 
 
 def secret_name(value: Any) -> str | None:

@@ -93,3 +93,33 @@ def test_a_head_document_needs_no_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_steps_of_plugins(tmp_path: Path) -> None:
+    plugin = tmp_path / "acme_plugin"
+    write(
+        tmp_path,
+        "acme_plugin/__init__.py",
+        "from reconciler.kinds.table import Entry\nENTRY = Entry('strategies/acme', 1, 3, 'acme_plugin.models:Acme')\n",
+    )
+    write(tmp_path, "acme_plugin/steps/__init__.py", "\n")
+    write(tmp_path, "acme_plugin/steps/v1_to_v2.py")
+    points = (
+        "[gitops.strategies]\nacme = acme_plugin:ENTRY\n\n[gitops.migrations]\nstrategies/acme = acme_plugin.steps\n"
+    )
+    write(tmp_path, "acme-1.dist-info/entry_points.txt", points)
+    write(tmp_path, "acme-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
+    script = (
+        "from reconciler.base.errors import ChainError\n"
+        "from reconciler.versioning.loading import load_chains\n"
+        "try:\n"
+        "    print([s.file for s in load_chains()['strategies/acme'].steps])\n"
+        "except ChainError as error:\n"
+        "    print(*error.faults, sep='\\n')\n"
+    )
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{script}"]
+    broken = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "strategies/acme: Migration chain incomplete: reaches version 2, but target version is 3" in broken
+    write(plugin, "steps/v2_to_v3.py", frm=2, to=3)
+    sound = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert sound == "['acme_plugin/steps/v1_to_v2.py', 'acme_plugin/steps/v2_to_v3.py']\n"
