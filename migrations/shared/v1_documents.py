@@ -24,8 +24,13 @@ def names(references: list[dict[str, str]]) -> list[str]:
     return list(dict.fromkeys(reference["name"] for reference in references))
 
 
-def seconds(count: float) -> str:
-    """A duration of that many seconds in the largest unit that spells it in whole numbers."""
+def seconds(count: Any) -> Any:
+    """A duration of that many seconds in the largest unit that spells it in whole numbers.
+
+    What is no number stays as it is: such a document is refused, but its other faults are to be found as well.
+    """
+    if not isinstance(count, (int, float)):
+        return count
     milliseconds = round(count * 1000)
     for unit, size in _UNITS:
         if milliseconds and milliseconds % size == 0:
