@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -137,7 +137,7 @@ def _parallel(value: list[Any], target: Any, path: Path) -> Iterator[Holder]:
 
 
 def _evaluated(value: Any, annotation: shape.Bare | None, path: Path) -> Iterator[RuntimeTemplate]:
-    """What is evaluated at run time below a model's instance, with its form."""
+    """What is evaluated at run time below a model's instance, with its form; free JSON hands its mark down."""
     if isinstance(value, BaseModel):
         for name, key, below in _fields(type(value)):
             yield from _evaluated(getattr(value, name), below, (*path, key))
@@ -149,20 +149,35 @@ def _evaluated(value: Any, annotation: shape.Bare | None, path: Path) -> Iterato
             yield path, value, form
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _evaluated(item, _item(annotation, list, 0), (*path, index))
+            yield from _evaluated(item, annotation.item or annotation, (*path, index))
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _evaluated(item, _item(annotation, dict, 1), (*path, key))
+            yield from _evaluated(item, annotation.item or annotation, (*path, key))
 
 
 @cache
 def _fields(model: type[BaseModel]) -> tuple[tuple[str, str, shape.Bare], ...]:
-    return tuple((name, key, shape.bare_field(info)) for name, key, info in shape.attributes(model))
+    """The fields that lead to something evaluated; most don't, and an automation has many."""
+    known = ((name, key, shape.bare_field(info)) for name, key, info in shape.attributes(model))
+    return tuple(
+        each for each in known if _marked(each[2]) or any(_evaluates(below) for below in shape.models_in(each[2]))
+    )
 
 
-def _item(annotation: shape.Bare, container: type, position: int) -> shape.Bare:
-    """What an item of a list or a value of a map is; free JSON passes its own marks on."""
-    for option in annotation.options:
-        if get_origin(option) is container:
-            return shape.bare(get_args(option)[position])
-    return annotation
+@cache
+def _evaluates(model: type[BaseModel]) -> bool:
+    reached, ahead = {model}, [model]
+    while ahead:
+        following = ahead.pop()
+        if any(_marked(shape.bare_field(info)) for _, info in shape.fields(following)):
+            return True
+        ahead += [below for below in shape.below(following) if below not in reached]
+        reached.update(ahead)
+    return False
+
+
+def _marked(annotation: shape.Bare) -> bool:
+    """Whether the annotation, or that of its items, is marked as evaluated."""
+    if any(isinstance(mark, Runtime) for mark in annotation.marks):
+        return True
+    return annotation.item is not None and _marked(annotation.item)

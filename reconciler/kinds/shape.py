@@ -4,8 +4,9 @@ import copy
 import types
 import typing
 from collections.abc import Iterator
-from functools import cache
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -18,17 +19,26 @@ VALUE = "{}"
 """Stands for any key of a map in a path of keys."""
 
 
-class Bare(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Bare:
     """An annotation without its wrappers: the alternatives of a union (None left out), and all that was annotated."""
 
     options: tuple[Any, ...]
     extras: tuple[Any, ...]
     nullable: bool
 
-    @property
+    @cached_property
     def marks(self) -> tuple[Mark, ...]:
         """The marks among the annotations."""
         return tuple(extra for extra in self.extras if isinstance(extra, MARKS))
+
+    @cached_property
+    def item(self) -> "Bare | None":
+        """What an item of the list, or a value of the map, is; None for anything else."""
+        for option in self.options:
+            if get_origin(option) in (list, dict):
+                return bare(get_args(option)[-1])
+        return None
 
 
 def bare(annotation: Any, extras: tuple[Any, ...] = ()) -> Bare:

@@ -40,7 +40,7 @@ class HttpConfig(Model):
 
         for index, cidr in enumerate(value):
             try:
-                ip_network(cidr)
+                ip_network(cidr, strict=False)
             except ValueError as error:
                 raise conflict(f"{cidr!r} is no network: {error}", index, code="bad-value") from None
         return value
