@@ -40,7 +40,7 @@ def show_plan(plan: Plan, reader: Reader, output: Output, *, full: bool = False)
     elif not output.quiet:
         from reconciler.report.plan_text import plan_text
 
-        lines = plan_text(plan, old_bodies(plan, reader), output.style, legend=output.terminal, full=full)
+        lines = plan_text(plan, lambda part: old_bodies(part, reader), output.style, legend=output.terminal, full=full)
         output.lines(lines)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from reconciler.flows.inspect import DriftReport, Shown, Status
 from reconciler.model.plan import Action, Stored
-from reconciler.report.plan_text import changes_text
+from reconciler.report.plan_changes import changes_text
 from reconciler.report.style import Style, count, safe
 from reconciler.report.table import pairs, table
 from reconciler.report.values import change_lines
@@ -114,7 +114,7 @@ def shown_text(shown: Shown, style: Style, *, full: bool) -> Iterator[str]:
     at = f" at {row.commit[:_SHORT]}" if row.commit else ""
     yield style(safe(f"Generation {row.n}: {row.kind} {row.note}".rstrip() + f" of source {row.source}{at}"), "bold")
     yield safe(f"{moment(row.at)}, by {row.actor} on {row.host}, in {took(row.duration_ms)}")
-    yield from changes_text(shown.plan, shown.before, style, full=full)
+    yield from changes_text(shown.plan, lambda part: shown.before, style, full=full)
     yield ""
     for what in ("resources", "slices"):
         yield style(f"{what.capitalize()}: {changes_word(row.counts.get(what, {}))}", "bold")

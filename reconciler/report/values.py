@@ -42,20 +42,26 @@ def masked(text: str) -> str:
     return _PASSWORD.sub(rf"\1:{_MASK}@", text) if "://" in text else text
 
 
-def change_lines(path: str, old: Any, new: Any, style: Style, *, full: bool = False) -> Iterator[str]:
-    """``interval: 45s → 30s``; the lines that differ where both are texts of several lines."""
+def change_lines(
+    path: str, old: Any, new: Any, style: Style, *, full: bool = False, label: str | None = None
+) -> Iterator[str]:
+    """``interval: 45s → 30s``; the lines that differ where both are texts of several lines.
+
+    ``label`` stands in place of the path, where the path was told before.
+    """
+    name = safe(label if label is not None else path)
     if isinstance(old, str) and isinstance(new, str) and "\n" in old.rstrip("\n") + new.rstrip("\n"):
-        yield f"{safe(path)}:"
+        yield f"{name}:"
         yield from (f"  {line}" for line in _text_difference(old, new, style, full=full))
         return
     was, now = value_text(path, old, full=full), value_text(path, new, full=full)
     note = "" if was != now else "  (they differ in what isn't shown)"
     if old is ABSENT:
-        yield f"{safe(path)}: {style(now, 'green')}  (added)"
+        yield f"{name}: {style(now, 'green')}  (added)"
     elif new is ABSENT:
-        yield f"{safe(path)}: {style(was, 'red')}  (removed)"
+        yield f"{name}: {style(was, 'red')}  (removed)"
     else:
-        yield f"{safe(path)}: {style(was, 'red')} → {style(now, 'green')}{note}"
+        yield f"{name}: {style(was, 'red')} → {style(now, 'green')}{note}"
 
 
 def _text_difference(old: str, new: str, style: Style, *, full: bool) -> Iterator[str]:
