@@ -58,7 +58,7 @@ def walk(
 def _event(inner: Inner, holder: Holder, *, configured: bool) -> None:
     """An event with its config, or, where none is ``configured``, one that can be waited for."""
     event = holder.data.get("event")
-    if event in EVENTS:
+    if isinstance(event, str) and event in EVENTS:
         if holder.data.get("config"):
             message = f"{event} has no settings"
             inner.faults.append(Fault("unknown-key", message, (*holder.path, "config"), "leave config out", at="key"))

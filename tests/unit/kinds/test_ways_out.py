@@ -101,6 +101,11 @@ def test_a_value_that_nothing_compares_with_is_a_warning(edit: Edit) -> None:
     assert [(fault.code, fault.severity) for fault in result.faults] == [("unused-value", "warning")]
 
 
+def test_an_event_that_is_no_text_is_a_fault(edit: Edit) -> None:
+    faults = validate("Automation", edit("Automation", "spec", "triggers", 0, "event", to=[])).faults
+    assert [(fault.code, fault.path[-1]) for fault in faults] == [("wrong-type", "event")]
+
+
 def nested(levels: int) -> Any:
     """A list in a list in a list ..."""
     value: Any = 1
