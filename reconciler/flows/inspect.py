@@ -119,11 +119,12 @@ class DriftReport:
 def drift(reader: Reader) -> DriftReport:
     """Compare every row with what was applied; reads the whole store."""
     with reader.snapshot():
-        journal: dict[tuple[str, SliceKey], tuple[str, float, str]] = {}
+        journal: dict[tuple[str, SliceKey], tuple[str, float, _State]] = {}
         for w in reader.outside():
-            journal.setdefault((w.table, SliceKey(w.uid, w.check, w.environment)), (w.op, w.at, w.body))
+            state = w.body, w.digest, w.kind, w.name, w.status
+            journal.setdefault((w.table, SliceKey(w.uid, w.check, w.environment)), (w.op, w.at, state))
         for m in reader.mismatches():
-            journal.setdefault((m.table, SliceKey(m.uid, m.check, m.environment)), ("damaged", 0.0, ""))
+            journal.setdefault((m.table, SliceKey(m.uid, m.check, m.environment)), ("damaged", 0.0, ("",)))
         uids = {uid for _, key in journal for uid in key if uid}
         names = reader.names(uids)
         current = _current(reader, [key for table, key in journal if table == "slice"], uids)
@@ -133,19 +134,26 @@ def drift(reader: Reader) -> DriftReport:
             what = f"slice {'/'.join(parts)}" if table == "slice" else str(names.get(key.system, f"#{key.system}"))
             now = current.get((table, key))
             fields: tuple[FieldChange, ...] = ()
+            if now is None if op == "insert" else op != "damaged" and before == now:
+                continue  # written and put back
             if op == "update" and now is not None:
-                fields = tuple(field_changes(_loads(before), _loads(now)))
-                if not fields and before == now:
-                    continue  # written and put back
+                fields = tuple(field_changes(_loads(before[0]), _loads(now[0])))
             rows.append(DriftRow(what, op, at or None, fields))
         return DriftReport(tuple(rows), reader.seal_holds())
 
 
-def _current(reader: Reader, slices: list[SliceKey], uids: set[int]) -> dict[tuple[str, SliceKey], str]:
-    found = {("slice", key): s.body.decode() for key, s in reader.slices(slices).items()}
+_State = tuple[str, ...]
+"""What counts of a row; its body comes first."""
+
+
+def _current(reader: Reader, slices: list[SliceKey], uids: set[int]) -> dict[tuple[str, SliceKey], _State]:
+    found: dict[tuple[str, SliceKey], _State] = {
+        ("slice", key): (s.body.decode(), s.digest, "", "", "") for key, s in reader.slices(slices).items()
+    }
     keys = list(reader.names(uids).values())
     for s in reader.resources(keys=keys):
-        found["resource", SliceKey(s.uid, 0, 0)] = s.resource.body.decode()
+        r = s.resource
+        found["resource", SliceKey(s.uid, 0, 0)] = (r.body.decode(), r.digest, *r.key, s.status)
     return found
 
 

@@ -52,9 +52,9 @@ def make_plan(
         row = reader.source(tree.name)
         grants = reader.grants(tree.name)
         inputs = inputs_digest(settings, grants)
-        drifted = reader.outside_count(tree.name) > 0
+        outside = reader.outside_count(tree.name)
         renewed = row is not None and row.inputs != inputs
-        full = row is None or not row.tree or renewed or drifted
+        full = row is None or not row.tree or renewed or outside > 0
         known = reader.blobs(tree.name)
         reading = read_tree(tree, known, explicit=bool(settings.include), full=full, progress=progress)
         held_now, slices_now = reader.counts(tree.name)
@@ -70,7 +70,7 @@ def make_plan(
             everything=full,
             renewed=renewed,
             same=reading.same,
-            drifted=drifted,
+            drifted=outside > 0,
             failed=reading.failed,
             failed_names=reading.failed_names,
             external=settings.external if options.trust_external else {},
@@ -91,6 +91,7 @@ def make_plan(
             slices=tuple(resolved.slices),
             blobs=_with_warnings(reading.blobs, diagnostics),
             forget_blobs=full,
+            outside=outside,
             names=resolved.names,
             orphans=tuple(_lasting_orphans(reader, resolved.changes)),
             warnings=_warnings(reader, tree.name, reading, diagnostics),

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from reconciler.base.diagnostics import Diagnostic, Fault
 from reconciler.flows import link
 from reconciler.flows.affected import Renderer, Work, affected
+from reconciler.flows.journal import Journal
 from reconciler.flows.progress import Progress
 from reconciler.flows.world import World
 from reconciler.model.plan import Action, Cause, ResourceChange, SliceChange, Stored
@@ -39,6 +40,8 @@ class Start:
     """Files whose bytes are as they were when last applied."""
     drifted: bool = False
     """There were writes outside an apply."""
+    identity: Mapping[Key, int] = field(default_factory=dict)
+    """Who had these names before, for what comes back."""
     failed: Collection[Key] = ()
     failed_names: Collection[str] = ()
     external: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -62,7 +65,7 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
     fresh, twice = link.index(start.resources)
     diagnostics = list(link.duplicate_faults(twice, start.locate))
     world = World(reader, fresh, start.previous, failed=start.failed, failed_names=start.failed_names)
-    touched = _Journal(reader, start.source) if start.drifted else None
+    journal = Journal(reader, start.source) if start.drifted else None
     others = _others(reader, world, start)
     free = {k: s for k, s in others.items() if _free(s)}
     active = [s for k, s in others.items() if k not in free]
@@ -74,7 +77,9 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
         adoptable=free,
         deletion=start.deletion,
         next_uid=reader.next_uid(),
-        drifted=touched.resources if touched else {},
+        drifted=journal.drifted(start.previous) if journal else {},
+        inserted=journal.inserted(start.previous, fresh) if journal else (),
+        identity=journal.lost(start.previous) if journal else start.identity,
         rewritten=start.same if start.renewed else (),
     )
     diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
@@ -88,13 +93,18 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
     if not any(d.code == "cycle" for d in diagnostics):
         renderer.run(work)
     diagnostics += renderer.diagnostics
+    stored, whole = _stored_slices(reader, world, work, changes, uids)
     slices = compare_slices(
         renderer.slices,
-        _stored_slices(reader, world, work, changes, uids, touched),
-        journal=touched.slices if touched else None,
+        stored,
+        journal=journal.slices if journal else None,
+        broken=journal.broken if journal else (),
         renewed=start.renewed,
         changed=_really_changed(changes, work, uids),
     )
+    if journal:
+        slices += journal.mend(whole, renderer.slices)
+        slices.sort(key=lambda c: (c.action.rank, c.key))
     return Resolved(changes, slices, _names(reader, slices, uids), diagnostics, len(renderer.slices))
 
 
@@ -112,21 +122,6 @@ class _Uids:
             old = self._world.stored(key)
             found = self.known[key] = old.uid if old is not None else 0
         return found
-
-
-class _Journal:
-    """Rows written outside an apply, with the digest they had before; None for what wasn't there."""
-
-    def __init__(self, reader: Reader, source: str) -> None:
-        self.resources: dict[int, str | None] = {}
-        self.slices: dict[SliceKey, str | None] = {}
-        for write in reader.outside(source):
-            if write.table == "resource":
-                self.resources.setdefault(write.uid, None if write.op == "insert" else write.digest)
-            else:
-                key = SliceKey(write.uid, write.check, write.environment)
-                self.slices.setdefault(key, None if write.op == "insert" else write.digest)
-        self.broken = {SliceKey(m.uid, m.check, m.environment) for m in reader.mismatches() if m.table == "slice"}
 
 
 def _others(reader: Reader, world: World, start: Start) -> dict[Key, Stored]:
@@ -166,11 +161,10 @@ def _stored_slices(
     work: Work,
     changes: Sequence[ResourceChange],
     uids: _Uids,
-    touched: _Journal | None,
-) -> dict[SliceKey, str]:
-    """What the store holds of the slices that were rendered, or that nobody wants any more."""
+) -> tuple[dict[SliceKey, str], set[int]]:
+    """What the store holds of slices that were rendered, or that nobody wants any more, and of which systems all."""
     if world.empty:
-        return {}
+        return {}, set()
     whole = {uids(key) for key in work.systems}
     whole |= {c.uid for c in changes if c.key.kind == "System" and c.action is Action.DELETE}
     partial = {uids(key) for key in work.partial}
@@ -181,9 +175,7 @@ def _stored_slices(
         for key, digest in reader.slice_digests(whole | partial).items()
         if key.system in whole or key.check in checks or key.environment in environments
     }
-    if touched:
-        stored.update((key, f"not {stored[key]}") for key in touched.broken & stored.keys())
-    return stored
+    return stored, whole
 
 
 def _really_changed(changes: Sequence[ResourceChange], work: Work, uids: _Uids) -> set[int]:

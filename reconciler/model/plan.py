@@ -139,6 +139,8 @@ class Plan:
     blobs: tuple[BlobChange, ...] = ()
     forget_blobs: bool = False
     """The next plan must read every file again (after a rollback, or when everything was read now)."""
+    outside: int = 0
+    """How many writes made outside an apply it saw, and so undoes."""
     hold: str = ""
     """The commit that a rollback turned away from; it and older ones are refused until git moves past it."""
     names: dict[int, str] = field(default_factory=dict)

@@ -13,20 +13,21 @@ def compare_slices(
     stored: Mapping[SliceKey, str],
     *,
     journal: Mapping[SliceKey, str | None] | None = None,
+    broken: Collection[SliceKey] = (),
     renewed: bool = False,
     changed: Collection[int] = (),
 ) -> list[SliceChange]:
     """What to create, update and delete, in the order of a report.
 
     ``journal``: slices that were written outside an apply, with the digest they had before (None: they weren't there);
-    what only brings that back is drift. ``renewed``: another release reads this; what differs although none of its
-    parts is among the ``changed`` uids is the tool's doing.
+    what only brings that back is drift. ``broken``: their bodies aren't those of their digests. ``renewed``: another
+    release reads this; what differs although none of its parts is among the ``changed`` uids is the tool's doing.
     """
     touched = journal or {}
     changes: list[SliceChange] = []
     for key, (digest, body) in wanted.items():
         old = stored.get(key)
-        if old == digest:
+        if old == digest and key not in broken:
             continue
         applied = touched.get(key, old)
         if key in touched and applied == digest:

@@ -23,28 +23,14 @@ from reconciler.model.resource import Hole, Key, Reference, Resource
 from reconciler.model.slice import SliceKey
 
 _MAGIC = b"gitops plan 1\n"
-_HEADER = ("source", "base", "kind", "commit", "tree", "inputs", "forget_blobs", "hold", "reread", "note")
+_HEADER = ("source", "base", "kind", "commit", "tree", "inputs", "forget_blobs", "outside", "hold", "reread", "note")
 
 
 def save(plan: Plan) -> bytes:
     """The bytes of a plan file: a line that says what it is, a digest, and compressed JSON."""
     data = dumps(
         {
-            "header": {
-                n: getattr(plan, n)
-                for n in (
-                    "source",
-                    "base",
-                    "kind",
-                    "commit",
-                    "tree",
-                    "inputs",
-                    "forget_blobs",
-                    "hold",
-                    "reread",
-                    "note",
-                )
-            },
+            "header": {n: getattr(plan, n) for n in _HEADER},
             "totals": asdict(plan.totals),
             "resources": [
                 [c.action, c.uid, _from_stored(c.old), _from_resource(c.new), c.cause, c.reason] for c in plan.resources

@@ -49,7 +49,10 @@ class GenerationRow:
 
 
 class OutsideWrite(NamedTuple):
-    """A write made outside an apply, with what was there before. ``uid`` is the resource's, or the slice's system's."""
+    """A write made outside an apply, with what was there before. ``uid`` is the resource's, or the slice's system's.
+
+    ``kind``, ``name`` and ``status`` are those of a resource, empty for a slice.
+    """
 
     at: float
     source: str
@@ -60,6 +63,9 @@ class OutsideWrite(NamedTuple):
     environment: int
     digest: str
     body: str
+    kind: str
+    name: str
+    status: str
 
 
 class Mismatch(NamedTuple):
@@ -152,7 +158,10 @@ class Reader(Protocol):
         """Newest first."""
 
     def outside(self, source: str | None = None) -> list[OutsideWrite]:
-        """Writes made outside an apply since the last apply of their source, oldest first."""
+        """Writes made outside an apply since the last apply of their source, oldest first.
+
+        What belongs to no source (a released resource, a slice of a system that isn't there) is told to each.
+        """
 
     def outside_count(self, source: str | None = None) -> int:
         """How many there are."""

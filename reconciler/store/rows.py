@@ -59,13 +59,20 @@ def edge_rows(uid: int, resource: Resource) -> Iterable[tuple[Any, ...]]:
 
 def resource_seal(uid: int, digest: str, status: str) -> int:
     """The part of one resource row in the seal."""
-    return int(digest, 16) * (2 * uid + 1) + (status == "orphaned")
+    return _number(digest) * (2 * uid + 1) + (status == "orphaned")
 
 
 def slice_seal(key: SliceKey | tuple[int, int, int], digest: str) -> int:
     """The part of one slice row in the seal. The factors keep permutations of a key apart."""
     system, check, environment = key
-    return int(digest, 16) * (2 * (system * 1_000_003 + check * 10_000_019 + environment * 100_000_007) + 1)
+    return _number(digest) * (2 * (system * 1_000_003 + check * 10_000_019 + environment * 100_000_007) + 1)
+
+
+def _number(digest: str) -> int:
+    try:
+        return int(digest, 16)
+    except ValueError:  # somebody wrote it by hand
+        return 0
 
 
 def add_seals(seal: str, plus: int) -> str:

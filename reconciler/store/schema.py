@@ -64,30 +64,46 @@ create table setting (key text primary key, value text not null, at {REAL} not n
 """
 
 # A write outside an apply is journalled with what was there before, so that drift can be shown and undone. An apply
-# takes the triggers off for its own transaction: asking in each of them who writes would double its time.
+# takes the triggers off for its own transaction: asking in each of them who writes would double its time. Of an update
+# that moves a row to another key both ends are journalled; rows that are history already aren't anybody's drift.
 _JOURNAL_TABLES = """
 create table outside (
   id {IDENT}, at {REAL} not null, source text not null, tab text not null, op text not null, uid bigint not null,
-  "check" bigint not null, environment bigint not null, digest text not null, body text not null)
+  "check" bigint not null, environment bigint not null, digest text not null, body text not null,
+  kind text not null, name text not null, status text not null)
 """
 
-_RESOURCE_ROW = "{ROW}.source, 'resource', '{OP}', {ROW}.uid, 0, 0, {ROW}.digest, {ROW}.body"
-_SLICE_ROW = (
-    "coalesce((select source from resource where uid = {ROW}.system limit 1), ''), 'slice', '{OP}', {ROW}.system, "
-    '{ROW}."check", {ROW}.environment, {ROW}.digest, {ROW}.body'
+_RESOURCE_ROW = (
+    "{ROW}.source, 'resource', '{OP}', {ROW}.uid, 0, 0, {ROW}.digest, {ROW}.body, {ROW}.kind, {ROW}.name, {ROW}.status"
 )
+_SLICE_ROW = (
+    "coalesce((select source from resource where uid = {ROW}.system order by since desc limit 1), ''), 'slice', "
+    "'{OP}', {ROW}.system, {ROW}.\"check\", {ROW}.environment, {ROW}.digest, {ROW}.body, '', '', ''"
+)
+_MOVED = {
+    "resource": "old.uid <> new.uid",
+    "slice": '(old.system, old."check", old.environment) <> (new.system, new."check", new.environment)',
+}
 
 
 def _sqlite_triggers() -> list[str]:
     made = []
     for table, columns in (("resource", _RESOURCE_ROW), ("slice", _SLICE_ROW)):
-        for op, row in (("insert", "new"), ("update", "old"), ("delete", "old")):
+
+        def note(op: str, row: str, when: str, columns: str = columns) -> str:
             values = columns.replace("{ROW}", row).replace("{OP}", op)
-            made.append(
-                f"create trigger {table}_{op}_outside after {op} on {table} "
-                'begin insert into outside (at, source, tab, op, uid, "check", environment, digest, body) '
-                f"select {{NOW}}, {values}; end"
+            return (
+                'insert into outside (at, source, tab, op, uid, "check", environment, digest, body, kind, name, '
+                f"status) select {{NOW}}, {values} where {when};"
             )
+
+        appeared = f"new.until is null and (old.until is not null or {_MOVED[table]})"
+        for op, notes in (
+            ("insert", note("insert", "new", "new.until is null")),
+            ("update", note("update", "old", "old.until is null") + note("insert", "new", appeared)),
+            ("delete", note("delete", "old", "old.until is null")),
+        ):
+            made.append(f"create trigger {table}_{op}_outside after {op} on {table} begin {notes} end")
     return made
 
 
@@ -95,7 +111,7 @@ def watchers() -> tuple[list[str], list[str]]:
     """Statements that take the triggers of SQLite off, and put them on again."""
     names = [f"{table}_{op}_outside" for table in ("resource", "slice") for op in ("insert", "update", "delete")]
     now = DIALECTS["sqlite"]["NOW"]
-    return [f"drop trigger {n}" for n in names], [t.replace("{NOW}", now) for t in _sqlite_triggers()]
+    return [f"drop trigger if exists {n}" for n in names], [t.replace("{NOW}", now) for t in _sqlite_triggers()]
 
 
 def _split(text: str) -> list[str]:

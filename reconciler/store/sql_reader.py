@@ -251,13 +251,13 @@ class SqlReader:
 
     def outside(self, source: str | None = None) -> list[OutsideWrite]:
         """See the port."""
-        sql = 'select at, source, tab, op, uid, "check", environment, digest, body from outside'
-        where = (" where source = ?", (source,)) if source is not None else ("", ())
+        sql = 'select at, source, tab, op, uid, "check", environment, digest, body, kind, name, status from outside'
+        where = (" where source in (?, '')", (source,)) if source is not None else ("", ())
         return [OutsideWrite(*row) for row in self._all(f"{sql}{where[0]} order by id", where[1])]
 
     def outside_count(self, source: str | None = None) -> int:
         """See the port."""
-        where = (" where source = ?", (source,)) if source is not None else ("", ())
+        where = (" where source in (?, '')", (source,)) if source is not None else ("", ())
         return int(self._all(f"select count(*) from outside{where[0]}", where[1])[0][0])
 
     def mismatches(self) -> list[Mismatch]:

@@ -40,12 +40,16 @@ class SqlStore(SqlReader):
                 raise StalePlan(plan.base, base)
             n = base + 1 if plan.pending else base
             with self.db.unwatched():
-                drifted = self.outside_count(plan.source) > 0
                 sealed = self._write_resources(plan, n) + self._write_slices(plan, n)
                 self._write_position(plan)
                 if plan.pending:
-                    self._write_generation(plan, n, sealed, drifted, actor=actor, host=host, started=started)
-                self.db.run("delete from outside where source = ?", (plan.source,))
+                    self._write_generation(plan, n, sealed, actor=actor, host=host, started=started)
+                # What was written since the plan was made is for the next one.
+                self.db.run(
+                    "delete from outside where id in "
+                    "(select id from outside where source in (?, '') order by id limit ?)",
+                    (plan.source, plan.outside),
+                )
         return n
 
     def _write_resources(self, plan: Plan, n: int) -> int:
@@ -57,7 +61,7 @@ class SqlStore(SqlReader):
             if change.old is not None and change.action is not Action.KEEP:
                 closed.append((n, change.uid))
                 sealed -= resource_seal(change.uid, change.old.resource.digest, change.old.status)
-            if change.old is not None:
+            if change.old is not None or plan.outside:  # what somebody deleted has left its edges
                 edges_gone.append((change.uid,))
             resource = change.new if change.action is not Action.ORPHAN else change.old and change.old.resource
             if resource is None:
@@ -115,11 +119,9 @@ class SqlStore(SqlReader):
             sorted((plan.source, *b[:4], b.warnings.decode()) for b in plan.blobs if b.sha),
         )
 
-    def _write_generation(
-        self, plan: Plan, n: int, sealed: int, drifted: bool, *, actor: str, host: str, started: float
-    ) -> None:
+    def _write_generation(self, plan: Plan, n: int, sealed: int, *, actor: str, host: str, started: float) -> None:
         before = self._one("select seal from generation where n = ?", (plan.base,))
-        seal = self.seal() if drifted else add_seals(before[0] if before else "", sealed)
+        seal = self.seal() if plan.outside else add_seals(before[0] if before else "", sealed)
         top = max((c.uid for c in plan.resources), default=0) + 1
         self.db.run(
             'insert into generation (n, parent, at, actor, host, kind, source, "commit", tree, duration_ms, counts, '
