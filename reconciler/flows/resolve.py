@@ -79,7 +79,7 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
         next_uid=reader.next_uid(),
         drifted=journal.drifted(start.previous) if journal else {},
         inserted=journal.inserted(start.previous, fresh) if journal else (),
-        identity=journal.lost(start.previous) if journal else start.identity,
+        identity={**(journal.lost(start.previous) if journal else {}), **start.identity},
         rewritten=start.same if start.renewed else (),
     )
     diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)

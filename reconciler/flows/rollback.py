@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from reconciler.base.errors import GitopsError, InvalidDocuments
@@ -9,7 +10,8 @@ from reconciler.flows.locate import Placer
 from reconciler.flows.plan import Options, totals_after
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.resolve import Start, resolve
-from reconciler.model.plan import Plan, Totals
+from reconciler.model.plan import Plan, Stored, Totals
+from reconciler.model.resource import Key
 from reconciler.plan.safety import Limits, check_deletions
 from reconciler.store.port import Reader, SourceRow
 
@@ -34,14 +36,17 @@ def plan_rollback(
         row = _source(reader, source)
         commit = _commit_of(reader, generation, row.name)
         previous = list(reader.resources(source=row.name))
-        target = [s.resource for s in reader.resources_at(generation, row.name) if s.status == "active"]
+        target = [s for s in reader.resources_at(generation, row.name) if s.status == "active"]
+        outside = reader.outside_count(row.name)
         start = Start(
             source=row.name,
-            resources=target,
+            resources=[s.resource for s in target],
             previous=previous,
             deletion="delete",
             locate=Placer(row.name, lambda path: None),
-            drifted=reader.outside_count(row.name) > 0,
+            everything=outside > 0,
+            drifted=outside > 0,
+            identity=_identity(reader, target, previous),
         )
         resolved = resolve(start, reader, progress or Silent())
         if any(d.severity == "error" for d in resolved.diagnostics):
@@ -58,6 +63,7 @@ def plan_rollback(
             resources=tuple(resolved.changes),
             slices=tuple(resolved.slices),
             forget_blobs=True,
+            outside=outside,
             hold=row.held or row.commit,
             names=resolved.names,
             orphans=tuple(o for o in reader.orphans() if o.uid not in touched),
@@ -80,6 +86,14 @@ def _source(reader: Reader, name: str | None) -> SourceRow:
         message = f"no source {name!r} was ever applied" if name else "the store has several sources, or none"
         raise GitopsError(message, hint=f"name one of: {known}" if known else "apply something first")
     return found
+
+
+def _identity(reader: Reader, target: Sequence[Stored], previous: Sequence[Stored]) -> dict[Key, int]:
+    """Who everything was, so that a rename is undone as one; apart from what lives on in another source."""
+    missing = {s.uid for s in target} - {s.uid for s in previous}
+    keys = reader.names(missing).values()
+    elsewhere = {s.uid for s in reader.resources(keys=set(keys))} if missing else set()
+    return {s.resource.key: s.uid for s in target if s.uid not in elsewhere}
 
 
 def _commit_of(reader: Reader, generation: int, source: str) -> str:

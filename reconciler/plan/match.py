@@ -45,7 +45,8 @@ def match(
     drifted, identity = drifted or {}, identity or {}
     alien = {s.uid for s in inserted}
     rows = [_as_applied(s, drifted.get(s.uid)) for s in previous if s.uid not in alien]
-    before = {s.resource.key: s for s in rows}
+    claimed = {identity[key] for key in fresh.keys() & identity.keys()}
+    before = {s.resource.key: s for s in rows if s.uid not in claimed}
     by_uid = {s.uid: s for s in rows}
     changes = [ResourceChange(Action.DELETE, s.uid, s, None, Cause.DRIFT, "written by hand") for s in inserted]
     taken: set[int] = set()
