@@ -106,7 +106,7 @@ def _finished(
         texts.references(parts, lenient=lenient),
         tuple(sorted(names)),
         metadata["annotations"].get(PROTECT) == "true",
-        metadata["renamedFrom"],
+        metadata.get("renamedFrom"),
         faults,
         inner.runtime if inner is not None else (),
     )
@@ -135,7 +135,7 @@ def _metadata(metadata: dict[str, Any], declared: int) -> list[Fault]:
             "version 1 allowed it; rename it with renamedFrom" if declared == 1 else "end it with a letter or a digit"
         )
         faults.append(Fault("bad-name", message, ("metadata", "name"), hint, severity))
-    if metadata["renamedFrom"] == name:
+    if metadata.get("renamedFrom") == name:
         message = f"renamedFrom is the name itself, {name!r}"
         faults.append(Fault("self-reference", message, ("metadata", "renamedFrom"), "leave it out"))
     protect = metadata["annotations"].get(PROTECT)

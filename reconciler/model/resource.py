@@ -41,8 +41,8 @@ class Hole(NamedTuple):
 class Resource(NamedTuple):
     """``body`` is the canonical JSON of the normalised head document: ``{"metadata": ..., "spec": ...}``.
 
-    Normalised means: defaults filled in, durations in milliseconds, inner configs at their head versions with pins, so
-    that equal meaning gives equal bytes and whoever reads the store needs no models.
+    Normalised means: defaults filled in, nulls left out, durations in milliseconds, inner configs at their head
+    versions with pins, so that equal meaning gives equal bytes and whoever reads the store needs no models.
     """
 
     key: Key

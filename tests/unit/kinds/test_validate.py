@@ -90,7 +90,7 @@ def test_references_carry_their_paths(documents: dict[str, Any]) -> None:
 
 def test_no_environments_and_an_empty_list_stay_different(documents: dict[str, Any]) -> None:
     checks = loads(validate("System", documents["System"]).body)["spec"]["checks"]
-    assert [each["environments"] for each in checks] == [None, [], ["production"]]
+    assert [each.get("environments") for each in checks] == [None, [], ["production"]]
 
 
 def test_a_parent_environment_is_a_reference(documents: dict[str, Any]) -> None:
