@@ -97,7 +97,8 @@ class Placer:
         file = self._file(resource.path) if resource.source == self._source else None
         if file is None:
             place = Place(resource.path, resource.line, 1)
-            return Diagnostic(fault.code, fault.message, place, fault.hint, fault.severity)
+            where = f" (in source {resource.source})" if resource.source != self._source else ""
+            return Diagnostic(fault.code, fault.message + where, place, fault.hint, fault.severity)
         key = (resource.path, resource.nth)
         if key not in self._originals:
             self._originals[key] = file.original(resource.nth)

@@ -66,7 +66,7 @@ def make_plan(
             resources=reading.resources,
             previous=_previous(reader, tree.name, reading, full=full),
             deletion=settings.deletion,
-            locate=Placer(tree.name, lambda path: next((data for _, data in tree.read([path])), None)),
+            locate=Placer(tree.name, _reader_of(tree)),
             everything=full,
             renewed=renewed,
             same=reading.same,
@@ -115,6 +115,11 @@ def _guard_source(
             f"and {(tree.commit or '')[:12]} is no newer",
             hint="commit what mends it, or pass --force",
         )
+
+
+def _reader_of(tree: Tree) -> Callable[[str], bytes | None]:
+    there = {path for path, _ in tree.entries()}
+    return lambda path: next((data for _, data in tree.read([path])), None) if path in there else None
 
 
 def _previous(reader: Reader, source: str, reading: Reading, *, full: bool) -> list[Stored]:

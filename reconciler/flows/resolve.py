@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from reconciler.base.diagnostics import Diagnostic, Fault
 from reconciler.flows import link
 from reconciler.flows.affected import Renderer, Work, affected
+from reconciler.flows.grants import grant_faults
 from reconciler.flows.journal import Journal
 from reconciler.flows.progress import Progress
 from reconciler.flows.world import World
@@ -70,7 +70,7 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
     free = {k: s for k, s in others.items() if _free(s)}
     active = [s for k, s in others.items() if k not in free]
     diagnostics += link.ownership_faults(fresh, active, start.locate)
-    diagnostics += _grant_faults(start)
+    diagnostics += grant_faults(start.source, start.resources, start.grants, start.locate)
     changes = match(
         start.previous,
         fresh,
@@ -139,20 +139,6 @@ def _others(reader: Reader, world: World, start: Start) -> dict[Key, Stored]:
 def _free(row: Stored) -> bool:
     """An orphan, or what was released: a new declaration may take it over with its history."""
     return row.status == "orphaned" or not row.resource.source
-
-
-def _grant_faults(start: Start) -> list[Diagnostic]:
-    patterns = [pattern for what, pattern in start.grants if what == "secret"]
-    if not patterns:
-        return []
-    found = []
-    for r in start.resources:
-        for name in r.secrets:
-            if not any(fnmatchcase(name, p) for p in patterns):
-                message = f"source {start.source} may not name the secret {name!r}"
-                hint = "an operator grants it: gitops source grant"
-                found.append(start.locate(r, Fault("secret-not-granted", message, ("spec",), hint)))
-    return found
 
 
 def _stored_slices(
