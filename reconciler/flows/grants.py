@@ -1,4 +1,4 @@
-"""What an operator lets a source name: secrets, and permissions of service accounts. Everything, until the first grant."""
+"""What an operator lets a source name: secrets, and permissions of its accounts. Everything, until the first grant."""
 
 from __future__ import annotations
 
