@@ -63,12 +63,12 @@ def command(
 def _planned(where: Where, output: Output, *, yes: bool, force: bool, full: bool, timeout: float) -> Applied:
     from reconciler.cli.applying import carry_out
     from reconciler.cli.planning import plan_source
+    from reconciler.cli.stores import store_to_write
     from reconciler.model.plan import Plan
     from reconciler.report.progress import progress_for
-    from reconciler.store.open import open_store
 
     source = where.open()
-    store = open_store(source.store)
+    store = store_to_write(source.store)
 
     def plan() -> Plan:
         with progress_for(output) as progress:
@@ -82,12 +82,12 @@ def _reviewed(planfile: Path, where: Where, output: Output, *, yes: bool, full: 
     from reconciler.cli.applying import Consent, tell
     from reconciler.cli.files import read_plan
     from reconciler.cli.planning import asks
+    from reconciler.cli.stores import store_to_write
     from reconciler.flows.apply import Actor, Applied, apply_reviewed
-    from reconciler.store.open import open_store
 
     with without_gc():
         plan = read_plan(planfile)
-        store = open_store(where.settled().store)
+        store = store_to_write(where.settled().store)
         if plan.pending and asks(yes=yes) and not Consent(store, output, yes=yes, full=full)(plan):
             applied = Applied(plan, plan.base, False, 0.0)
         else:
@@ -100,8 +100,8 @@ def _show(planfile: Path, where: Where, output: Output, *, wanted: bool, full: b
     """A saved plan can be looked at even when it is stale; only applying it is refused."""
     from reconciler.cli.files import read_plan
     from reconciler.cli.planning import exit_code, show_plan
-    from reconciler.store.open import open_to_read
+    from reconciler.cli.stores import store_to_read
 
     plan = read_plan(planfile)
-    show_plan(plan, open_to_read(where.settled().store), output, full=full)
+    show_plan(plan, store_to_read(where.settled().store), output, full=full)
     return exit_code(plan, wanted=wanted)

@@ -17,10 +17,10 @@ from reconciler.report.output import Output
 def command(where: Where, output: Output, *, exit_code: bool, full: bool) -> int:
     """Find writes made outside an apply. Compares every row; changes nothing, and doesn't look at git."""
     from reconciler.cli.planning import DRIFT
+    from reconciler.cli.stores import store_to_read
     from reconciler.flows.inspect import drift
-    from reconciler.store.open import open_to_read
 
-    report = drift(open_to_read(where.settled().store))
+    report = drift(store_to_read(where.settled().store))
     if output.json:
         from reconciler.report.store_json import drift_json
 

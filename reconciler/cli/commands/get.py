@@ -31,10 +31,10 @@ def command(where: Where, output: Output, *, what: str | None, generation: int |
 
     A list is a table, a single thing is YAML, unless --format says otherwise. Answers from the store, not from git.
     """
-    from reconciler.store.open import open_to_read
+    from reconciler.cli.stores import store_to_read
 
     parts = what.split("/") if what else [""]
-    reader = open_to_read(where.settled().store)
+    reader = store_to_read(where.settled().store)
     if parts[0].lower() in ("slice", "slices"):
         if len(parts) > 4:
             raise click.UsageError("a slice is slices/SYSTEM/CHECK/ENVIRONMENT", click.get_current_context())

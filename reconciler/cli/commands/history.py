@@ -18,9 +18,9 @@ from reconciler.report.output import Output
 @prints()
 def command(where: Where, output: Output, *, limit: int, every: bool) -> None:
     """List applies: who, when, which commit, what changed."""
-    from reconciler.store.open import open_to_read
+    from reconciler.cli.stores import store_to_read
 
-    rows = open_to_read(where.settled().store).history(None if every else limit)
+    rows = store_to_read(where.settled().store).history(None if every else limit)
     if output.json:
         from reconciler.report.diagnostics_json import FORMAT
         from reconciler.report.store_json import generation_json

@@ -28,9 +28,9 @@ def command() -> None:
 @prints()
 def list_orphans(where: Where, output: Output) -> None:
     """List all orphans."""
-    from reconciler.store.open import open_to_read
+    from reconciler.cli.stores import store_to_read
 
-    found = open_to_read(where.settled().store).orphans()
+    found = store_to_read(where.settled().store).orphans()
     if output.json:
         from reconciler.report.diagnostics_json import FORMAT
         from reconciler.report.store_json import resource_json
@@ -79,8 +79,8 @@ def release(where: Where, output: Output, *, names: tuple[str, ...], yes: bool, 
 
 def _end(where: Where, output: Output, plan: Callable[[Reader], Plan], *, yes: bool, full: bool, timeout: float) -> int:
     from reconciler.cli.applying import carry_out, code_of
-    from reconciler.store.open import open_store
+    from reconciler.cli.stores import store_to_write
 
-    store = open_store(where.settled().store)
+    store = store_to_write(where.settled().store)
     applied = carry_out(store, lambda: plan(store), output, yes=yes, timeout=timeout, full=full)
     return code_of(applied, wanted=False)

@@ -35,12 +35,12 @@ def command(where: Where, output: Output, *, out: Path | None, force: bool, exit
 def run(where: Where, output: Output, *, out: Path | None, force: bool, wanted: bool, full: bool) -> int:
     """Plan and show; ``gitops apply --dry-run`` comes here as well."""
     from reconciler.cli.planning import exit_code, plan_source, show_plan
+    from reconciler.cli.stores import store_to_read
     from reconciler.report.progress import progress_for
-    from reconciler.store.open import open_to_read
 
     source = where.open()
     with without_gc():
-        store = open_to_read(source.store)
+        store = store_to_read(source.store)
         with progress_for(output) as progress:
             plan = plan_source(source, store, force=force, progress=progress)
         if out is not None:

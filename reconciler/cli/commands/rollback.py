@@ -38,13 +38,13 @@ def command(
     from reconciler.cli.applying import carry_out, code_of
     from reconciler.cli.planning import exit_code as code
     from reconciler.cli.planning import show_plan
+    from reconciler.cli.stores import store_to_read, store_to_write
     from reconciler.flows.plan import Options
     from reconciler.flows.rollback import plan_rollback
     from reconciler.model.plan import Plan
-    from reconciler.store.open import open_store, open_to_read
 
     settled = where.settled()
-    store = open_to_read(settled.store) if dry_run else open_store(settled.store)
+    store = store_to_read(settled.store) if dry_run else store_to_write(settled.store)
     here = settled.name if store.source(settled.name) is not None else None
     name = where.overrides.get("source") or here
 

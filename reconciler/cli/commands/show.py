@@ -16,10 +16,10 @@ from reconciler.report.output import Output
 @prints()
 def command(where: Where, output: Output, *, generation: int, full: bool) -> None:
     """Show what one GENERATION changed, field by field."""
+    from reconciler.cli.stores import store_to_read
     from reconciler.flows.inspect import show
-    from reconciler.store.open import open_to_read
 
-    shown = show(open_to_read(where.settled().store), generation)
+    shown = show(store_to_read(where.settled().store), generation)
     if output.json:
         from reconciler.report.store_json import shown_json
 

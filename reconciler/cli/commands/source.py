@@ -27,9 +27,9 @@ def command() -> None:
 @prints()
 def list_sources(where: Where, output: Output) -> None:
     """List sources with their commits and grants."""
-    from reconciler.store.open import open_to_read
+    from reconciler.cli.stores import store_to_read
 
-    store = open_to_read(where.settled().store)
+    store = store_to_read(where.settled().store)
     sources = store.sources()
     grants = {s.name: store.grants(s.name) for s in sources}
     if output.json:
@@ -90,9 +90,9 @@ def _wanted(secrets: tuple[str, ...], permissions: tuple[str, ...]) -> list[tupl
 
 
 def _store(where: Where) -> Any:
-    from reconciler.store.open import open_store
+    from reconciler.cli.stores import store_to_write
 
-    return open_store(where.settled().store)
+    return store_to_write(where.settled().store)
 
 
 def _tell(store: Any, name: str, sentence: str, output: Output) -> None:

@@ -14,11 +14,11 @@ from reconciler.report.output import Output
 @prints()
 def command(where: Where, output: Output) -> None:
     """Show sources, generation, orphans and drift."""
+    from reconciler.cli.stores import store_to_read
     from reconciler.flows.inspect import status
-    from reconciler.store.open import open_to_read
 
     address = where.settled().store
-    found = status(open_to_read(address))
+    found = status(store_to_read(address))
     if output.json:
         from reconciler.report.store_json import status_json
 

@@ -1,0 +1,29 @@
+"""Stores for the time of one command. Closed with it, so that one file is left, whose copy holds everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from reconciler.store.sql_writer import SqlStore
+
+
+def store_to_read(address: str) -> SqlStore:
+    """For planning and looking; a store that isn't there reads as empty."""
+    from reconciler.store.open import open_to_read
+
+    return _closed_in_the_end(open_to_read(address))
+
+
+def store_to_write(address: str) -> SqlStore:
+    """For an apply; made where it isn't there."""
+    from reconciler.store.open import open_store
+
+    return _closed_in_the_end(open_store(address))
+
+
+def _closed_in_the_end(store: SqlStore) -> SqlStore:
+    click.get_current_context().call_on_close(store.close)
+    return store
