@@ -1,7 +1,7 @@
 """The examples are what they claim: valid ones plan as written and settle, faulty ones are told to the letter.
 
-Everything runs through the command line in real repositories. ``GITOPS_UPDATE_GOLDENS=1`` rewrites what is expected. The
-commit in a plan's headline depends on every byte of the example, so it is spelt ``COMMIT`` there.
+Everything runs through the command line in real repositories. ``GITOPS_UPDATE_GOLDENS=1`` rewrites what is expected.
+The commit in a plan's headline depends on every byte of the example, so it is spelt ``COMMIT`` there.
 """
 
 from __future__ import annotations

@@ -1,0 +1,166 @@
+"""What other programs call: load a folder, plan it, apply it. The same code as the command line, without its output.
+
+    from reconciler import api
+
+    plan = api.plan("monitoring", store="store.db")
+    if plan.pending:
+        print(api.apply(plan, store="store.db").generation, plan.counts)
+
+Every failure that can be expected is a :class:`~reconciler.base.errors.GitopsError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from reconciler.base.canonical import loads
+from reconciler.base.diagnostics import Diagnostic
+from reconciler.base.errors import UsageError
+from reconciler.flows.apply import Actor, Applied, apply_planned, apply_reviewed
+from reconciler.flows.opened import Source, open_source
+from reconciler.flows.plan import Options, make_plan
+from reconciler.flows.position import unchanged
+from reconciler.flows.render import RenderedSlice
+from reconciler.flows.settings import Overrides
+from reconciler.model.plan import Plan
+from reconciler.store.open import open_store, open_to_read
+from reconciler.store.port import Reader
+from reconciler.versioning.loading import check_chains
+
+Folder = str | PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedResource:
+    """One document at the head version. ``body`` is ``{"metadata": ..., "spec": ...}``, normalised, not rendered."""
+
+    kind: str
+    name: str
+    path: str
+    line: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a folder means, sorted by name. ``commit`` is None for a working tree."""
+
+    source: str
+    commit: str | None
+    resources: tuple[LoadedResource, ...]
+    slices: tuple[RenderedSlice, ...]
+    warnings: tuple[Diagnostic, ...]
+
+
+def load(folder: Folder, *, rev: str | None = None, worktree: bool = False) -> Snapshot:
+    """Read, migrate, link and render a folder, without a store.
+
+    ``rev`` names a commit instead of HEAD; ``worktree`` takes the files as they are on disk, and so does a folder
+    outside of git. Names of other sources are those that ``external`` in ``gitops.yaml`` lists. Raises
+    ``InvalidDocuments`` with every fault of the repository, ``SourceError``, ``UsageError``.
+
+        for each in api.load(".", worktree=True).slices:
+            print(each.system, each.check, each.environment, each.body["check"]["interval"])
+    """
+    check_chains()
+    source = open_source(Path(folder), Overrides(), rev=rev, worktree=worktree)
+    store = open_store(":memory:")
+    try:
+        options = Options(force=True, trust_external=True)
+        made = make_plan(source.tree(), source.settings, store, options=options)
+    finally:
+        store.close()
+    resources = [c.new for c in made.resources if c.new is not None]
+    slices = [(c, [made.names[uid] if uid else None for uid in c.key]) for c in made.slices]
+    return Snapshot(
+        source=source.name,
+        commit=made.commit or None,
+        resources=tuple(
+            LoadedResource(r.key.kind, r.key.name, r.path, r.line, loads(r.body))
+            for r in sorted(resources, key=lambda r: r.key)
+        ),
+        slices=tuple(
+            RenderedSlice(system or "", check or "", environment, loads(change.body))
+            for change, (system, check, environment) in sorted(slices, key=lambda s: [name or "" for name in s[1]])
+        ),
+        warnings=made.warnings,
+    )
+
+
+def plan(
+    folder: Folder,
+    store: Folder | None = None,
+    *,
+    rev: str | None = None,
+    worktree: bool = False,
+    force: bool = False,
+    settings: Overrides | None = None,
+) -> Plan:
+    """What an apply would change, exactly; nothing is written.
+
+    ``store`` is a file (or ``:memory:``), by default that of ``gitops.yaml``; one that isn't there reads as empty.
+    ``force`` lifts the guards; ``settings`` win over ``gitops.yaml``. Raises ``InvalidDocuments``, ``PlanRefused``,
+    ``SourceError``, ``StoreError``, ``UsageError``.
+
+        plan = api.plan(".", rev="origin/main")
+        print(plan.pending, plan.counts)   # True {'resources': {'update': 1}, 'slices': {'update': 2}}
+    """
+    check_chains()
+    source = open_source(Path(folder), settings or Overrides(), rev=rev, worktree=worktree)
+    reader = open_to_read(source.store if store is None else fspath(store))
+    try:
+        return _planned(source, reader, force=force)
+    finally:
+        reader.close()
+
+
+def apply(
+    what: Plan | Folder,
+    store: Folder | None = None,
+    *,
+    rev: str | None = None,
+    worktree: bool = False,
+    force: bool = False,
+    settings: Overrides | None = None,
+    actor: str | None = None,
+    lock_timeout: float = 10.0,
+) -> Applied:
+    """Bring the store to what a folder says, or commit a reviewed plan exactly; one transaction either way.
+
+    A plan needs ``store``, and is refused with ``StalePlan`` when the store has moved on since. For a folder the plan
+    is made under the lock, and returned with what came of it. ``actor`` is written into the history, by default the
+    account; ``lock_timeout`` is in seconds. Raises what :func:`plan` raises, and ``LockHeld``.
+
+        applied = api.apply(".", actor="deploy job")
+        print(applied.committed, applied.generation)
+    """
+    check_chains()
+    who = Actor.here() if actor is None else Actor(actor, Actor.here().host)
+    if isinstance(what, Plan):
+        if store is None:
+            raise UsageError("a plan doesn't say which store it is for", hint="pass store=, as it was planned against")
+        writer = open_store(fspath(store))
+        try:
+            return apply_reviewed(writer, what, actor=who, lock_timeout=lock_timeout)
+        finally:
+            writer.close()
+    source = open_source(Path(what), settings or Overrides(), rev=rev, worktree=worktree)
+    writer = open_store(source.store if store is None else fspath(store))
+    try:
+        return apply_planned(
+            writer, lambda: _planned(source, writer, force=force), actor=who, lock_timeout=lock_timeout
+        )
+    finally:
+        writer.close()
+
+
+def _planned(source: Source, reader: Reader, *, force: bool) -> Plan:
+    tree = source.head.tree if source.head is not None else source.tree().tree
+    found = unchanged(reader, source.name, tree, source.settings)
+    if found is not None:
+        return found
+    options = Options(force=force, moved_past=source.moved_past)
+    return make_plan(source.tree(), source.settings, reader, options=options)
