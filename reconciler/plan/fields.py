@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from reconciler.base.canonical import dumps
+
 
 class _Absent:
     """There is no such field; unlike null, which is a value."""
@@ -48,5 +50,5 @@ def _walk(path: str, old: Any, new: Any) -> Iterator[FieldChange]:
 
 def _join(path: str, key: str) -> str:
     plain = key.replace("-", "").replace("_", "").isalnum()
-    part = key if plain else f'["{key}"]'
+    part = key if plain else f"[{dumps(key).decode()}]"
     return f"{path}.{part}" if path and plain else f"{path}{part}"
