@@ -16,6 +16,14 @@ _WARNINGS = 20
 
 def plan_text(plan: Plan, bodies: Bodies, style: Style, *, legend: bool = False, full: bool = False) -> Iterator[str]:
     """Lines of a whole plan."""
+    lines = _all(plan, bodies, style, legend=legend, full=full)
+    first = next(lines)
+    if first:
+        yield first
+    yield from lines
+
+
+def _all(plan: Plan, bodies: Bodies, style: Style, *, legend: bool, full: bool) -> Iterator[str]:
     if plan.pending:
         yield style(_header(plan), "bold")
         if legend:

@@ -19,12 +19,15 @@ def command(where: Where, output: Output) -> int:
     Reads the files as they are on disk, or the commit that --rev names. Everything a plan checks is checked: shape,
     migration, references, templates for each environment. All faults are shown at once.
     """
-    from reconciler.flows.validate import validate
+    from reconciler.base.errors import InvalidDocuments
+    from reconciler.flows.validate import Validation, validate
     from reconciler.report.progress import progress_for
 
-    source = where.open(worktree=True)
-    with without_gc(), progress_for(output) as progress:
-        found = validate(source, progress)
+    try:
+        with without_gc(), progress_for(output) as progress:
+            found = validate(where.open(worktree=True), progress)
+    except InvalidDocuments as invalid:  # the settings themselves
+        found = Validation(invalid.diagnostics, None)
     if output.json:
         from reconciler.report.validation import validation_json
 
