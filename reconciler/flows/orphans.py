@@ -66,6 +66,7 @@ def _plan(reader: Reader, kind: str, changes: list[ResourceChange], slices: list
         raise GitopsError(f"source {source!r} isn't in the store")
     touched = {c.uid for c in changes}
     resources, there = reader.counts(source)
+    parted = {c.key for c in slices} | reader.slice_digests(touched).keys()
     uids: Iterable[int] = {uid for c in slices for uid in c.key if uid}
     return Plan(
         source=source,
@@ -79,6 +80,6 @@ def _plan(reader: Reader, kind: str, changes: list[ResourceChange], slices: list
         hold=row.held,
         names={uid: key.name for uid, key in reader.names(set(uids)).items()},
         orphans=tuple(o for o in reader.orphans() if o.uid not in touched),
-        totals=replace(Totals(**row.totals), resources=resources - len(changes), slices=there - len(slices)),
+        totals=replace(Totals(**row.totals), resources=resources - len(changes), slices=there - len(parted)),
         note=", ".join(str(c.key) for c in changes),
     )

@@ -6,7 +6,7 @@ store knows which file each resource came from and the blob it had, and the edge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -49,34 +49,12 @@ def make_plan(
     """
     options, progress = options or Options(), progress or Silent()
     with reader.snapshot():
-        row = reader.source(tree.name)
-        grants = reader.grants(tree.name)
-        inputs = inputs_digest(settings, grants)
-        outside = reader.outside_count(tree.name)
-        renewed = row is not None and row.inputs != inputs
-        full = row is None or not row.tree or renewed or outside > 0
-        known = reader.blobs(tree.name)
-        reading = read_tree(tree, known, explicit=bool(settings.include), full=full, progress=progress)
-        held_now, slices_now = reader.counts(tree.name)
+        now = _Now.of(reader, tree.name, settings)
+        reading = read_tree(tree, now.blobs, explicit=bool(settings.include), full=now.full, progress=progress)
         totals = _totals(reader, tree.name, reading)
         if not options.force:
-            _guard_source(tree, row, reading, totals.documents, held_now, options)
-        start = Start(
-            source=tree.name,
-            resources=reading.resources,
-            previous=_previous(reader, tree.name, reading, full=full),
-            deletion=settings.deletion,
-            locate=Placer(tree.name, _reader_of(tree)),
-            everything=full,
-            renewed=renewed,
-            same=reading.same,
-            drifted=outside > 0,
-            failed=reading.failed,
-            failed_names=reading.failed_names,
-            external=settings.external if options.trust_external else {},
-            grants=grants,
-        )
-        resolved = resolve(start, reader, progress)
+            _guard_source(tree, now, reading, totals.documents, options)
+        resolved = resolve(_start(tree, settings, reader, now, reading, options), reader, progress)
         diagnostics = sorted([*reading.diagnostics, *resolved.diagnostics], key=lambda d: d.order)
         if any(d.severity == "error" for d in diagnostics):
             raise InvalidDocuments(diagnostics)
@@ -86,28 +64,79 @@ def make_plan(
             kind="apply",
             commit=tree.commit or "",
             tree=tree.tree,
-            inputs=inputs,
+            inputs=now.inputs,
             resources=tuple(resolved.changes),
             slices=tuple(resolved.slices),
             blobs=_with_warnings(reading.blobs, diagnostics),
-            forget_blobs=full,
-            outside=outside,
+            forget_blobs=now.full,
+            outside=now.outside,
+            outside=now.outside,
             names=resolved.names,
             orphans=tuple(_lasting_orphans(reader, resolved.changes)),
             warnings=_warnings(reader, tree.name, reading, diagnostics),
-            totals=replace(totals, **totals_after(resolved, held_now, slices_now)),
+            totals=replace(totals, **totals_after(resolved, now.resources, now.slices)),
             reread=len(reading.blobs),
         )
     if not options.force:
-        check_deletions(plan, held_now, settings.limits)
+        check_deletions(plan, now.resources, settings.limits)
     return plan
 
 
-def _guard_source(
-    tree: Tree, row: SourceRow | None, reading: Reading, documents: int, held: int, options: Options
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What the store knows of the source before the plan. ``renewed``: other inputs than when it was last applied.
+
+    ``outside`` counts the writes made outside an apply.
+    """
+
+    row: SourceRow | None
+    inputs: str
+    grants: Sequence[tuple[str, str]]
+    blobs: Mapping[str, str]
+    outside: int
+    renewed: bool
+    active: int
+    resources: int
+    slices: int
+
+    @staticmethod
+    def of(reader: Reader, source: str, settings: Settings) -> _Now:
+        row, grants = reader.source(source), reader.grants(source)
+        inputs = inputs_digest(settings, grants)
+        renewed = row is not None and row.inputs != inputs
+        blobs, outside = reader.blobs(source), reader.outside_count(source)
+        resources, slices = reader.counts(source)
+        active = resources - sum(o.resource.source == source for o in reader.orphans())
+        return _Now(row, inputs, grants, blobs, outside, renewed, active, resources, slices)
+
+    @property
+    def full(self) -> bool:
+        """Every file has to be read, whatever was read before."""
+        return self.row is None or not self.row.tree or self.renewed or self.outside > 0
+
+
+def _start(tree: Tree, settings: Settings, reader: Reader, now: _Now, reading: Reading, options: Options) -> Start:
+    return Start(
+        source=tree.name,
+        resources=reading.resources,
+        previous=list(reader.resources(source=tree.name, paths=None if now.full else reading.paths)),
+        deletion=settings.deletion,
+        locate=Placer(tree.name, _reader_of(tree)),
+        everything=now.full,
+        renewed=now.renewed,
+        same=reading.same,
+        drifted=now.outside > 0,
+        failed=reading.failed,
+        failed_names=reading.failed_names,
+        external=settings.external if options.trust_external else {},
+        grants=now.grants,
+    )
+
+
+def _guard_source(tree: Tree, now: _Now, reading: Reading, documents: int, options: Options) -> None:
     if not reading.diagnostics:
-        check_empty(tree.name, documents, held)
+        check_empty(tree.name, documents, now.active)
+    row = now.row
     if row is not None and row.held and not options.moved_past(row.held):
         raise PlanRefused(
             "held",
@@ -120,10 +149,6 @@ def _guard_source(
 def _reader_of(tree: Tree) -> Callable[[str], bytes | None]:
     there = {path for path, _ in tree.entries()}
     return lambda path: next((data for _, data in tree.read([path])), None) if path in there else None
-
-
-def _previous(reader: Reader, source: str, reading: Reading, *, full: bool) -> list[Stored]:
-    return list(reader.resources(source=source, paths=None if full else reading.paths))
 
 
 def _lasting_orphans(reader: Reader, changes: Sequence[ResourceChange]) -> list[Stored]:

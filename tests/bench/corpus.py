@@ -1,4 +1,4 @@
-"""A generated repository of the size of a real one: documents of about 25 lines, five environments, five slices a check."""
+"""A generated repository of a real one's size: documents of about 25 lines, five environments, five slices a check."""
 
 from __future__ import annotations
 
