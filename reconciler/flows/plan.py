@@ -70,7 +70,6 @@ def make_plan(
             blobs=_with_warnings(reading.blobs, diagnostics),
             forget_blobs=now.full,
             outside=now.outside,
-            outside=now.outside,
             names=resolved.names,
             orphans=tuple(_lasting_orphans(reader, resolved.changes)),
             warnings=_warnings(reader, tree.name, reading, diagnostics),
