@@ -29,10 +29,10 @@ def check_deletions(plan: Plan, held: int, limits: Limits) -> None:
 
 
 def check_empty(source: str, documents: int, held: int) -> None:
-    """Refuse a source without a single document while the store holds resources of it."""
+    """Refuse a source without a single document while the store holds resources of it, orphans apart."""
     if documents == 0 and held > 0:
         raise PlanRefused(
             "empty-source",
-            f"source {source} has no documents, while the store holds {held} resources of it",
+            f"source {source} has no documents, while the store holds {held} resource{'s' * (held != 1)} of it",
             hint="check the folder and the include globs; if it's meant, pass --force",
         )
