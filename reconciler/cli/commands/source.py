@@ -51,7 +51,7 @@ def list_sources(where: Where, output: Output) -> None:
 @reads_store()
 @prints(quiet=True)
 def grant(where: Where, output: Output, *, name: str, secrets: tuple[str, ...], permissions: tuple[str, ...]) -> None:
-    """Let source NAME use what matches; after the first grant, nothing else of that sort."""
+    """Let source NAME use what matches; from its first grant on it may use nothing else."""
     from reconciler.flows.apply import Actor
 
     store = _store(where)
