@@ -101,7 +101,7 @@ def as_bytes(content: str | bytes | Document | Iterable[Document]) -> bytes:
     return "---\n".join(json.dumps(d) + "\n" for d in documents).encode()
 
 
-Given = Files | Mapping[str, str | bytes | Document | Iterable[Document]]
+Given = Files | Mapping[str, Any]
 
 
 class Kit:

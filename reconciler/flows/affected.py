@@ -196,14 +196,17 @@ class Renderer:
         return self._pieces[name]
 
     def _report(self, system: Resource, check: Resource, environment: str | None, faults: list[HoleFault]) -> None:
+        watched = f"system {system.key.name}"
+        if system.source != check.source:
+            watched += f" of source {system.source}" if system.source else ", which was released"
         for hole, fault in faults:
             if environment is None:
-                where = f"check {check.key.name} runs without an environment on system {system.key.name}"
+                where = f"check {check.key.name} runs without an environment on {watched}"
                 hint = fault.hint or "put the system into an environment, or use | default(...)"
                 if fault.code != "template-undefined":
                     hint = fault.hint or ""
             else:
-                where = f"in environment {environment}, on system {system.key.name}"
+                where = f"in environment {environment}, on {watched}"
                 hint = fault.hint or ""
             told = Fault(fault.code, f"{fault.message} ({where})", hole.path, hint or None, offset=fault.offset)
             self._once((check.key.name, hole.path, environment or ""), check, told)

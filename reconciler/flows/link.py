@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from reconciler.base.diagnostics import Diagnostic, Fault, Place
+from reconciler.base.diagnostics import Diagnostic, Fault, Path, Place
 from reconciler.flows.world import World
 from reconciler.model.plan import Stored
 from reconciler.model.resource import Key, Reference, Resource
@@ -88,7 +88,7 @@ def _dangling(world: World, x: Reference) -> Fault:
     return Fault("unresolved-reference", message, x.path, hint)
 
 
-def broken_by_removal(world: World, source: str, locate: Callable[[Stored, Fault], Diagnostic]) -> Iterator[Diagnostic]:
+def broken_by_removal(world: World, locate: Callable[[Stored, Fault], Diagnostic]) -> Iterator[Diagnostic]:
     """Resources that stay and refer to something that goes, in this source or in another."""
     broken = world.referrers(world.gone)
     world.fetch(key for _, key, _ in broken)
@@ -96,9 +96,7 @@ def broken_by_removal(world: World, source: str, locate: Callable[[Stored, Fault
         referrer = world.stored(key)
         if referrer is None or referrer.status != "active" or x.lenient or world.excused(Key(x.kind, x.name)):
             continue
-        owner = referrer.resource.source
-        where = "" if owner == source else f" of source {owner}"
-        message = f"{key}{where} still refers to {x.kind} {x.name!r}, which is gone"
+        message = f"{key} still refers to {x.kind} {x.name!r}, which is gone"
         yield locate(referrer, Fault("unresolved-reference", message, x.path, hint="declare it again, or drop this"))
 
 
@@ -131,14 +129,23 @@ def _cycles_of(world: World, starts: Sequence[Resource], locate: Locate) -> Iter
                 continue
             target = Key(x.kind, x.name)
             if target in on_trail:
-                names = [r.key.name for r, _ in trail[on_trail[target] :]] + [target.name]
-                if len(names) > 2 or target.kind == "Environment":  # a system on itself is told by its own model
-                    yield locate(resource, Fault("cycle", f"a circle: {' → '.join(names)}", x.path))
+                circle = [r for r, _ in trail[on_trail[target] :]]
+                if len(circle) > 1:  # something that needs itself is told by its own model
+                    names = " → ".join([*(r.key.name for r in circle), target.name])
+                    mine, path = _last_fresh(world, circle)
+                    yield locate(mine, Fault("cycle", f"a circle: {names}", path))
             elif target not in done:
                 found = world.find(target)
                 if found is not None:
                     on_trail[target] = len(trail)
                     trail.append((found, iter(_next(found))))
+
+
+def _last_fresh(world: World, circle: Sequence[Resource]) -> tuple[Resource, Path]:
+    """The last member of a circle that was read now, and where it names the next: what its author can mend."""
+    steps = zip(circle, [*circle[1:], circle[0]], strict=True)
+    mine = [(r, x.path) for r, after in steps for x in _next(r) if x.name == after.key.name and r.key in world.fresh]
+    return mine[-1]
 
 
 def _with_related(d: Diagnostic, message: str, place: Place) -> Diagnostic:

@@ -97,7 +97,9 @@ class Placer:
         file = self._file(resource.path) if resource.source == self._source else None
         if file is None:
             place = Place(resource.path, resource.line, 1)
-            where = f" (in source {resource.source})" if resource.source != self._source else ""
+            where = ""
+            if resource.source != self._source:
+                where = f" (in source {resource.source})" if resource.source else " (released from its source)"
             return Diagnostic(fault.code, fault.message + where, place, fault.hint, fault.severity)
         key = (resource.path, resource.nth)
         if key not in self._originals:

@@ -73,7 +73,7 @@ def make_plan(
             names=resolved.names,
             orphans=tuple(_lasting_orphans(reader, resolved.changes)),
             warnings=_warnings(reader, tree.name, reading, diagnostics),
-            totals=replace(totals, **totals_after(resolved, now.resources, now.slices)),
+            totals=replace(totals, **totals_after(reader, tree.name, resolved, (now.resources, now.slices))),
             reread=len(reading.blobs),
         )
     if not options.force:
@@ -183,8 +183,11 @@ def _totals(reader: Reader, source: str, reading: Reading) -> Totals:
     )
 
 
-def totals_after(resolved: Resolved, resources: int, slices: int) -> dict[str, int]:
-    """How many there are once the decisions are carried out, given how many there are now."""
+def totals_after(reader: Reader, source: str, resolved: Resolved, now: tuple[int, int]) -> dict[str, int]:
+    """How many there are once the decisions are carried out, given how many resources and slices there are now."""
+    moves = ((c.uid, c.old) for c in resolved.changes if c.action is Action.MOVE)
+    adopted = {uid for uid, old in moves if old is not None and old.resource.source != source}
+    resources, slices = now[0] + len(adopted), now[1] + (len(reader.slice_digests(adopted)) if adopted else 0)
     for change in resolved.changes:
         resources += (change.action is Action.CREATE) - (change.action is Action.DELETE)
     for each in resolved.slices:

@@ -83,7 +83,7 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
         rewritten=start.same if start.renewed else (),
     )
     diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
-    diagnostics += link.broken_by_removal(world, start.source, lambda s, f: start.locate(s.resource, f))
+    diagnostics += link.broken_by_removal(world, lambda s, f: start.locate(s.resource, f))
     diagnostics += link.cycle_faults(world, fresh.values(), start.locate)
 
     uids = _Uids(world, changes, start.previous)

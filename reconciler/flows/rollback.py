@@ -68,7 +68,7 @@ def plan_rollback(
             names=resolved.names,
             orphans=tuple(o for o in reader.orphans() if o.uid not in touched),
             warnings=tuple(resolved.diagnostics),
-            totals=replace(Totals(**row.totals), **totals_after(resolved, resources, slices)),
+            totals=replace(Totals(**row.totals), **totals_after(reader, row.name, resolved, (resources, slices))),
             note=f"to generation {generation}",
         )
     if not options.force:

@@ -151,7 +151,7 @@ def test_what_another_source_came_to_need_cant_go(kit: Kit, memory: SqlStore) ->
     kit.apply(memory, {"s.yaml": kit.system("s", ["e"])}, source="user")
     with pytest.raises(InvalidDocuments) as caught:
         plan_rollback(memory, 1, "base")
-    assert "of source user" in caught.value.diagnostics[0].message
+    assert "(in source user)" in caught.value.diagnostics[0].message
 
 
 def test_an_empty_rollback_of_the_newest_changes_nothing_but_holds(kit: Kit, memory: SqlStore) -> None:

@@ -205,8 +205,8 @@ def test_two_sources_end_up_as_one_would(kit: Kit, data: st.DataObject) -> None:
 
     with empty() as store, empty() as cold:
         came = [bring(store, repository) for repository in commits]
-        assume(came[-1])
-        assert bring(cold, commits[-1])
+        # Two sources that need each other can be led there in steps, but not from nothing.
+        assume(came[-1] and bring(cold, commits[-1]))
         assert content(store) == content(cold)
         for source in (0, 1):
             assert not kit.plan(
