@@ -36,6 +36,10 @@ def told(error: BaseException) -> int:
         case OSError(errno=errno.EPIPE):
             silence(sys.stdout)
             return 1
+        case OSError() if error.strerror:
+            where = f"{error.filename}: " if error.filename else ""
+            _say(output, f"{where}{error.strerror}", "set GITOPS_DEBUG=1 to see where this happened")
+            return _debugged(error, output)
         case MemoryError():
             _say(output, "there isn't enough memory; nothing was changed", "narrow the source, or use a larger machine")
             return 1
@@ -72,6 +76,14 @@ def _expected(error: GitopsError, output: Output) -> int:
         output.errors([*diagnostics_text(error.diagnostics, output.error_style), ""])
     _say(output, error.message, error.hint)
     return error.exit_code
+
+
+def _debugged(error: BaseException, output: Output) -> int:
+    if os.environ.get("GITOPS_DEBUG", "") not in ("", "0"):
+        import traceback
+
+        output.errors(["".join(traceback.format_exception(error)).rstrip()])
+    return 1
 
 
 def _unexpected(error: BaseException, output: Output) -> int:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from reconciler.report.output import Output
+if TYPE_CHECKING:
+    from reconciler.report.output import Output
 
-_current = Output()
+_current: Output | None = None
 
 
 def current_output() -> Output:
     """Of the command that runs, or plain text before there is one."""
-    return _current
+    from reconciler.report.output import Output
+
+    return _current or Output()
 
 
-def set_output(output: Output) -> Output:
-    """Called once a command, as soon as its options are parsed."""
+def set_output(output: Output | None) -> None:
+    """Called as soon as a command's options are parsed; None before there is a command."""
     global _current
     _current = output
-    return output
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from reconciler.cli.frame import set_output
 from reconciler.cli.lazy import LazyGroup
 
 _COMMANDS = {
@@ -44,6 +45,7 @@ class Root(LazyGroup):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run, translate errors, leave."""
+        set_output(None)
         extra["standalone_mode"] = False
         extra.setdefault("prog_name", "gitops")
         try:

@@ -188,7 +188,8 @@ def prints(*, quiet: bool = False, formats: tuple[Format, ...] = ("text", "json"
         def wrapped(*, format_: Format | None, no_color: bool, **rest: Any) -> Any:
             silent = bool(rest.pop("quiet", False))
             output = Output(format_ or "text", silent, no_color)
-            return command(output=set_output(output), **rest)
+            set_output(output)
+            return command(output=output, **rest)
 
         return cast(F, _with(wrapped, [form, *((_QUIET,) if quiet else ()), _COLOR]))
 

@@ -13,25 +13,12 @@ from reconciler.plan.explain import ResourceStory, SliceField, SliceStory, resou
 from reconciler.report.shortened import Shortened, shorten, whole
 from reconciler.report.style import Style, count, safe
 from reconciler.report.values import change_lines
+from reconciler.report.words import RESOURCE_WORDS, SLICE_WORDS
 
 T = TypeVar("T")
 Bodies = Callable[[Plan], Mapping[SliceKey, bytes]]
 """Gives the stored bodies of the slices that a plan (or the part of it that is shown) updates."""
 
-RESOURCE_WORDS = {
-    Action.DELETE: "to delete",
-    Action.ORPHAN: "to orphan",
-    Action.MOVE: "to move",
-    Action.UPDATE: "to change",
-    Action.CREATE: "to create",
-}
-SLICE_WORDS = {
-    Action.DELETE: "stop",
-    Action.ORPHAN: "orphan",
-    Action.MOVE: "move",
-    Action.UPDATE: "change",
-    Action.CREATE: "start",
-}
 _FIELDS = 12
 _ENVIRONMENTS = 8
 _TITLES = {

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from reconciler.model.plan import Action, Cause, Plan, Stored
 from reconciler.report.diagnostics_text import diagnostics_text
-from reconciler.report.plan_changes import RESOURCE_WORDS, SLICE_WORDS, Bodies, changes_text
 from reconciler.report.style import Style, count, safe
+from reconciler.report.words import RESOURCE_WORDS, SLICE_WORDS
+
+if TYPE_CHECKING:
+    from reconciler.report.plan_changes import Bodies
 
 _ORPHANS = 30
 _WARNINGS = 20
@@ -28,6 +32,8 @@ def _all(plan: Plan, bodies: Bodies, style: Style, *, legend: bool, full: bool) 
         yield style(_header(plan), "bold")
         if legend:
             yield "  " + "   ".join(style.action(a, f"{a.symbol} {a.value}") for a in RESOURCE_WORDS)
+        from reconciler.report.plan_changes import changes_text
+
         yield from changes_text(plan, bodies, style, full=full)
     yield from _orphans(plan.orphans, style, full=full)
     yield from _warnings(plan, style, full=full)

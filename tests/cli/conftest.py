@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from reconciler.cli import frame
 from reconciler.cli.main import cli
-from reconciler.report.output import Output
 
 if TYPE_CHECKING:
     from tests.conftest import Kit, Repo
@@ -68,7 +66,6 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch, _no_git_variables: None) -> N
         if name.startswith("GITOPS_") or name in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("GITOPS_ACTOR", "tester")
-    monkeypatch.setattr(frame, "_current", Output())
 
 
 @pytest.fixture

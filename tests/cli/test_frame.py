@@ -219,3 +219,11 @@ def test_who_holds_the_lock_is_told(gitops: Gitops, shop: Repo) -> None:
         ran = gitops("apply", "--lock-timeout", "0s")
     assert ran.code == 1
     assert "somebody on elsewhere" in ran.err
+
+
+def test_a_full_disk_is_one_sentence(gitops: Gitops, shop: Repo) -> None:
+    command = f"{sys.executable} -m reconciler plan > /dev/full"
+    done = subprocess.run(["bash", "-c", command], cwd=shop.path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: No space left on device\n")
+    assert "Traceback" not in done.stderr
