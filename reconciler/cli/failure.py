@@ -11,6 +11,7 @@ import click
 from reconciler.base.errors import GitopsError, InvalidDocuments
 from reconciler.cli.frame import current_output
 from reconciler.report.output import Output, silence
+from reconciler.report.style import safe
 
 INTERRUPTED = 130
 
@@ -49,9 +50,10 @@ def told(error: BaseException) -> int:
 
 def _say(output: Output, message: str, hint: str | None = None) -> None:
     style = output.error_style
-    lines = [f"{style('error:', 'red', 'bold')} {message}"]
+    first, *more = [safe(line) for line in message.splitlines()] or [""]
+    lines = [f"{style('error:', 'red', 'bold')} {first}", *more]
     if hint:
-        lines.append(f"{style('hint:', 'bold')} {hint}")
+        lines.append(f"{style('hint:', 'bold')} {safe(hint)}")
     output.errors(lines)
 
 

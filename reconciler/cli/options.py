@@ -174,7 +174,7 @@ def reads_store(*, source: bool = False) -> Callable[[F], F]:
 
 
 def prints(*, quiet: bool = False, formats: tuple[Format, ...] = ("text", "json")) -> Callable[[F], F]:
-    """Format and colours. Hands the command an :class:`Output`. The first of ``formats`` is what isn't asked for."""
+    """Format and colours. Hands the command an :class:`Output`. ``text`` is what isn't asked for."""
     form = click.option(
         "--format",
         "format_",

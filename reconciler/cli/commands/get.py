@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--generation", type=click.IntRange(min=1), metavar="N", help="As it was then; now by default.")
 @reads_store()
-@prints(formats=("table", "yaml", "json"))
+@prints(formats=("text", "table", "yaml", "json"))
 def command(where: Where, output: Output, *, what: str | None, generation: int | None) -> None:
     """List resources or slices, or print one.
 

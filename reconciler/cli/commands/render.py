@@ -15,7 +15,7 @@ from reconciler.report.output import Output
 @click.option("--system", metavar="NAME", help="Slices of this system only.")
 @click.option("--environment", metavar="NAME", help="Slices in this environment only.")
 @reads_source()
-@prints(formats=("yaml", "json"))
+@prints(formats=("text", "yaml", "json"))
 def command(where: Where, output: Output, *, check: str | None, system: str | None, environment: str | None) -> None:
     """Show what templates become, slice by slice, without a store.
 
