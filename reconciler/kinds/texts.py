@@ -107,10 +107,12 @@ def _secret_text(path: Path, value: str, names: set[str], *, allowed: bool, key:
         yield Fault("bad-secret", message, path)
 
 
-def _way_out(path: Path) -> str | None:
+def _way_out(path: Path) -> str:
     if len(path) > 2 and path[-1] == "value" and path[-3] == "headers":
         return "write valueFrom: {secret: NAME} instead of value"
-    return None
+    if path[:1] == ("metadata",):
+        return "metadata is in plain sight everywhere; name the secret in a field of a config that is kept secret"
+    return "only fields that are kept secret may name one, such as passwords and tokens; gitops explain tells which"
 
 
 def _literal(path: Path) -> Fault:
