@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_a_reference_that_leads_nowhere_is_an_error_at_its_line(kit: Kit, memory
 
 
 def test_a_name_declared_twice_is_told_with_both_places(kit: Kit, memory: SqlStore) -> None:
-    files = {
+    files: dict[str, Any] = {
         "b.yaml": [kit.system("x"), kit.system("a")],
         "a.yaml": "# first\n" + '{"apiVersion": "gitops/v2", "kind": "System", "metadata": {"name": "a"}}\n',
     }
@@ -60,7 +60,7 @@ def test_a_name_may_be_used_once_for_each_kind(kit: Kit, memory: SqlStore) -> No
 
 
 def test_environments_extend_each_other(kit: Kit, memory: SqlStore) -> None:
-    files = {
+    files: dict[str, Any] = {
         "e.yaml": [
             kit.environment("c", "b", own="c"),
             kit.environment("b", "a", over="b"),
@@ -78,7 +78,7 @@ def test_environments_extend_each_other(kit: Kit, memory: SqlStore) -> None:
 
 
 def test_a_field_of_the_environment_never_wins_over_its_name(kit: Kit, memory: SqlStore) -> None:
-    files = {
+    files: dict[str, Any] = {
         "e.yaml": kit.environment("e", id="field", name="field"),
         "c.yaml": kit.check("up", "https://x.net/{{ environment.id }}/{{ environment.name }}"),
         "s.yaml": kit.system("s", ["e"], ["up"]),
@@ -115,7 +115,7 @@ def test_a_circle_through_another_source_is_found(kit: Kit, memory: SqlStore) ->
 
 
 def test_a_circle_of_dependencies(kit: Kit, memory: SqlStore) -> None:
-    files = {
+    files: dict[str, Any] = {
         "a.yaml": kit.system("a", dependencies=["b"]),
         "b.yaml": kit.system("b", dependencies=["c", "d"]),
         "c.yaml": kit.system("c", dependencies=["a"]),
@@ -130,7 +130,7 @@ def test_an_environment_that_extends_itself_is_told_by_itself(kit: Kit, memory: 
 
 
 def test_two_ways_to_one_place_are_no_circle(kit: Kit, memory: SqlStore) -> None:
-    files = {
+    files: dict[str, Any] = {
         "a.yaml": kit.system("a", dependencies=["b", "c"]),
         "b.yaml": kit.system("b", dependencies=["d"]),
         "c.yaml": kit.system("c", dependencies=["d"]),
@@ -198,7 +198,7 @@ def test_without_an_environment_a_template_tells_check_system_and_line(kit: Kit,
     assert (fault.code, str(fault.place)) == ("template-undefined", "c.yaml:10:38")
     assert "check up runs without an environment on system s" in fault.message
     assert fault.hint
-    files = {
+    files: dict[str, Any] = {
         "c.yaml": check.replace("environment.host", "environment.host | default('h')"),
         "s.yaml": kit.system("s", [], ["up"]),
     }
@@ -228,7 +228,7 @@ def test_each_environment_that_lacks_a_field_is_named(kit: Kit, memory: SqlStore
     ],
 )
 def test_where_a_check_runs(kit: Kit, memory: SqlStore, assigned: list[str] | None, found: list[str | None]) -> None:
-    files = {
+    files: dict[str, Any] = {
         "e.yaml": [kit.environment(name) for name in "abc"],
         "c.yaml": kit.check("up"),
         "s.yaml": kit.system("s", ["a", "b"], [{"check": "up", "environments": assigned}]),
