@@ -45,9 +45,16 @@ def carry_out(
 
     consent = Consent(store, output, yes=yes, full=full)
     with without_gc():
-        applied = apply_planned(store, plan, actor=Actor.here(), lock_timeout=timeout, confirm=consent)
+        applied = apply_planned(
+            store, plan, actor=Actor.here(), lock_timeout=timeout, confirm=consent, waiting=waiting_on(output)
+        )
         tell(applied, store, output, full=full)
     return applied
+
+
+def waiting_on(output: Output) -> Callable[[str], None]:
+    """Tells who is waited for, so that a job that stands still says why."""
+    return lambda holder: output.note(f"Waiting for another apply: {holder}")
 
 
 def tell(applied: Applied, reader: Reader, output: Output, *, full: bool) -> None:

@@ -50,24 +50,33 @@ def apply_planned(
     actor: Actor,
     lock_timeout: float,
     confirm: Callable[[Plan], bool] | None = None,
+    waiting: Callable[[str], None] | None = None,
 ) -> Applied:
     """Take the lock, make the plan, ask, commit.
 
     The lock is taken before planning, so that of two applies at once the second plans against what the first left.
-    ``confirm`` is asked only when something is pending. Raises what ``plan`` raises, ``LockHeld`` and ``StoreError``.
+    ``confirm`` is asked only when something is pending, ``waiting`` told who holds the lock if it is held. Raises what
+    ``plan`` raises, ``LockHeld`` and ``StoreError``.
     """
     started = time.monotonic()
-    with store.lock(actor=actor.name, timeout=lock_timeout):
+    with store.lock(actor=actor.name, timeout=lock_timeout, waiting=waiting):
         made = plan()
         if made.pending and confirm is not None and not confirm(made):
             return Applied(made, made.base, False, time.monotonic() - started)
         return _commit(store, made, actor, started)
 
 
-def apply_reviewed(store: Writer, plan: Plan, *, actor: Actor, lock_timeout: float) -> Applied:
+def apply_reviewed(
+    store: Writer,
+    plan: Plan,
+    *,
+    actor: Actor,
+    lock_timeout: float,
+    waiting: Callable[[str], None] | None = None,
+) -> Applied:
     """Commit a saved plan exactly, or raise ``StalePlan`` when the store has moved on since."""
     started = time.monotonic()
-    with store.lock(actor=actor.name, timeout=lock_timeout):
+    with store.lock(actor=actor.name, timeout=lock_timeout, waiting=waiting):
         now = store.generation()
         if now != plan.base:
             raise StalePlan(plan.base, now)

@@ -71,6 +71,10 @@ def plan_rollback(
             totals=replace(Totals(**row.totals), **totals_after(reader, row.name, resolved, (resources, slices))),
             note=f"to generation {generation}",
         )
+    if not plan.pending:
+        raise GitopsError(
+            f"source {row.name} is already what it was in generation {generation}", hint="gitops history lists others"
+        )
     if not options.force:
         check_deletions(plan, resources, limits or Limits())
     return plan

@@ -6,7 +6,7 @@ Read without pydantic, since a plan that finds nothing to do must not pay for it
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -79,11 +79,12 @@ def _read(data: bytes) -> Settings:
 
     documents, faults = load(data)
     if faults:
-        raise InvalidDocuments([Diagnostic(f.code, f.message, Place(FILE, f.line, f.column), f.hint) for f in faults])
+        raise _invalid(data, [Diagnostic(f.code, f.message, Place(FILE, f.line, f.column), f.hint) for f in faults])
     if not documents:
         return Settings()
     if len(documents) > 1 or not isinstance(documents[0].value, dict):
-        raise InvalidDocuments([Diagnostic("settings", "the settings are one map", Place(FILE, documents[-1].line, 1))])
+        place = Place(FILE, documents[-1].line, 1)
+        raise _invalid(data, [Diagnostic("settings", "the settings are one map", place)])
     try:
         return _build(documents[0].value)
     except _Wrong as wrong:
@@ -92,7 +93,14 @@ def _read(data: bytes) -> Settings:
         where = positions(data, documents[0].index)
         line, column = where.key(wrong.path) if wrong.key else where.value(wrong.path)
         place = Place(FILE, line, column)
-        raise InvalidDocuments([Diagnostic("settings", wrong.message, place, wrong.hint)]) from None
+        raise _invalid(data, [Diagnostic("settings", wrong.message, place, wrong.hint)]) from None
+
+
+def _invalid(data: bytes, diagnostics: Sequence[Diagnostic]) -> InvalidDocuments:
+    from reconciler.flows.locate import Located
+
+    located = Located(FILE, data)
+    return InvalidDocuments([located.with_excerpt(d) for d in diagnostics])
 
 
 def _build(data: dict[str, Any]) -> Settings:

@@ -117,7 +117,7 @@ def _gone(old: Stored, deletion: Deletion, was: Was | None) -> list[ResourceChan
         applied = old._replace(resource=old.resource._replace(digest=was.digest, body=was.body))
         return [ResourceChange(Action.ORPHAN, old.uid, applied, None, Cause.DRIFT, "written by hand")]
     if deletion == "orphan":
-        return [ResourceChange(Action.ORPHAN, old.uid, old, None, Cause.CHANGE, "gone from git, keeps running")]
+        return [ResourceChange(Action.ORPHAN, old.uid, old, None, Cause.CHANGE, "gone from git")]
     if old.resource.protected:
         return [ResourceChange(Action.ORPHAN, old.uid, old, None, Cause.CHANGE, "gone from git, but protected")]
     return [ResourceChange(Action.DELETE, old.uid, old, None, Cause.CHANGE, "gone from git")]

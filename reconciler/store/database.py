@@ -104,7 +104,7 @@ class Database:
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
-        """Inside, writes aren't journalled as made outside an apply. Needs a transaction, which undoes it on failure."""
+        """Inside, writes aren't journalled as outside an apply. Needs a transaction, which undoes it on failure."""
         off, on = watchers()
         for statement in off:
             self.run(statement)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -20,7 +20,9 @@ _POLL_SECONDS = 0.05
 
 
 @contextmanager
-def file_lock(path: str, *, actor: str, host: str, timeout: float) -> Iterator[None]:
+def file_lock(
+    path: str, *, actor: str, host: str, timeout: float, waiting: Callable[[str], None] | None = None
+) -> Iterator[None]:
     """Hold ``path`` exclusively; wait up to ``timeout`` seconds, then raise ``LockHeld`` with its holder's words."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -30,6 +32,7 @@ def file_lock(path: str, *, actor: str, host: str, timeout: float) -> Iterator[N
         ) from error
     try:
         deadline = time.monotonic() + timeout
+        told = waiting is None
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,6 +40,9 @@ def file_lock(path: str, *, actor: str, host: str, timeout: float) -> Iterator[N
             except OSError:
                 if time.monotonic() >= deadline:
                     raise LockHeld(_holder(fd)) from None
+                if waiting is not None and not told:
+                    told = True
+                    waiting(_holder(fd))
                 time.sleep(_POLL_SECONDS)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):  # a full disk must not keep an apply from telling so in its own words

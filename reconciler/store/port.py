@@ -5,7 +5,7 @@ Every implementation passes ``tests/contract``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -182,8 +182,13 @@ class Reader(Protocol):
 class Writer(Reader, Protocol):
     """What an apply needs on top."""
 
-    def lock(self, *, actor: str, timeout: float) -> AbstractContextManager[None]:
-        """One apply at a time; raises ``LockHeld`` after ``timeout`` seconds."""
+    def lock(
+        self, *, actor: str, timeout: float, waiting: Callable[[str], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """One apply at a time; raises ``LockHeld`` after ``timeout`` seconds.
+
+        ``waiting`` is called once, with who holds the lock, when it has to be waited for.
+        """
 
     def apply(self, plan: Plan, *, actor: str, host: str, started: float) -> int:
         """Commit the plan in one transaction and return its generation, or raise ``StalePlan``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -24,12 +24,13 @@ class SqlStore(SqlReader):
     """Implements :class:`reconciler.store.port.Writer` on SQLite."""
 
     @contextmanager
-    def lock(self, *, actor: str, timeout: float) -> Iterator[None]:
+    def lock(self, *, actor: str, timeout: float, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         """See the port. A store in memory has one user."""
         if self.db.path == MEMORY:
             yield
             return
-        with file_lock(f"{self.db.path}.lock", actor=actor, host=socket.gethostname(), timeout=timeout):
+        path, host = f"{self.db.path}.lock", socket.gethostname()
+        with file_lock(path, actor=actor, host=host, timeout=timeout, waiting=waiting):
             yield
 
     def apply(self, plan: Plan, *, actor: str, host: str, started: float) -> int:

@@ -208,7 +208,9 @@ def test_an_interrupt_is_130_with_one_line(gitops: Gitops, shop: Repo) -> None:
         out, err = child.communicate(timeout=10)
     assert child.returncode == 130
     assert out == ""
-    assert err.strip() == "error: interrupted"
+    waiting, interrupted = err.splitlines()
+    assert waiting.startswith("Waiting for another apply: somebody on elsewhere")
+    assert interrupted == "error: interrupted"
 
 
 def test_who_holds_the_lock_is_told(gitops: Gitops, shop: Repo) -> None:

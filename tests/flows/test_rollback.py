@@ -154,11 +154,10 @@ def test_what_another_source_came_to_need_cant_go(kit: Kit, memory: SqlStore) ->
     assert "(in source user)" in caught.value.diagnostics[0].message
 
 
-def test_an_empty_rollback_of_the_newest_changes_nothing_but_holds(kit: Kit, memory: SqlStore) -> None:
+def test_a_rollback_to_what_there_is_would_only_hold_a_good_commit(kit: Kit, memory: SqlStore) -> None:
     kit.apply(memory, kit.shop())
-    plan = plan_rollback(memory, 1)
-    assert not plan.pending
-    assert kit.commit(memory, plan).generation == 1
+    with pytest.raises(GitopsError, match="already what it was in generation 1"):
+        plan_rollback(memory, 1)
 
 
 @pytest.fixture

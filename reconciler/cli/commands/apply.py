@@ -79,7 +79,7 @@ def _planned(where: Where, output: Output, *, yes: bool, force: bool, full: bool
 
 def _reviewed(planfile: Path, where: Where, output: Output, *, yes: bool, full: bool, timeout: float) -> Applied:
     """The plan was shown when it was made; it is shown again only to who is asked."""
-    from reconciler.cli.applying import Consent, tell
+    from reconciler.cli.applying import Consent, tell, waiting_on
     from reconciler.cli.files import read_plan
     from reconciler.cli.planning import asks
     from reconciler.cli.stores import store_to_write
@@ -91,7 +91,7 @@ def _reviewed(planfile: Path, where: Where, output: Output, *, yes: bool, full: 
         if plan.pending and asks(yes=yes) and not Consent(store, output, yes=yes, full=full)(plan):
             applied = Applied(plan, plan.base, False, 0.0)
         else:
-            applied = apply_reviewed(store, plan, actor=Actor.here(), lock_timeout=timeout)
+            applied = apply_reviewed(store, plan, actor=Actor.here(), lock_timeout=timeout, waiting=waiting_on(output))
         tell(applied, store, output, full=full)
     return applied
 
