@@ -208,7 +208,7 @@ def test_an_interrupt_is_130_with_one_line(gitops: Gitops, shop: Repo) -> None:
         out, err = child.communicate(timeout=10)
     assert child.returncode == 130
     assert out == ""
-    waiting, interrupted = err.splitlines()
+    waiting, interrupted = filter(None, err.splitlines())
     assert waiting.startswith("Waiting for another apply: somebody on elsewhere")
     assert interrupted == "error: interrupted"
 
