@@ -15,6 +15,8 @@ from reconciler.report.output import Output
 from reconciler.report.style import count
 
 _SUFFIX = ".schema.json"
+_WHOLE = "gitops.schema.json"
+"""One schema for documents of every kind, with all configs in it: what an editor is pointed at."""
 
 
 def _subjects(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -34,6 +36,7 @@ def command(output: Output, *, subject: str | None, out: Path | None) -> None:
     """Print the JSON Schema of SUBJECT, such as check, check@1 or strategies/http@3; without it list them all."""
     files = _chosen(subject)
     if out is not None:
+        files = [*files, bundled("schemas") / _WHOLE] if subject is None else files
         _export(files, out)
         output.note(f"Wrote {count(len(files), 'schema')} to {out}.")
     elif subject is not None:
