@@ -1,0 +1,1 @@
+"""What keeps secret values out of results, logs and errors."""
