@@ -33,25 +33,34 @@ class Database:
         with translated(path):
             if path != MEMORY and not readonly:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-            uri = path == MEMORY or f"{Path(path).absolute().as_uri()}?mode={'ro' if readonly else 'rwc'}"
-            self._db = sqlite3.connect(
-                MEMORY if uri is True else str(uri), uri=uri is not True, isolation_level=None, timeout=_BUSY_SECONDS
-            )
+            if Path(path).is_dir():
+                raise StoreError(f"the store {path} can't be opened: it is a folder", hint="name a file in it")
             try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+                self._connect("ro" if readonly else "rwc")
+            except sqlite3.OperationalError:
+                # Where not even the file beside it for the readers of the log can be made. Without a log nobody writes.
+                if not readonly or Path(f"{path}-wal").exists():
+                    raise
+                self._connect("ro&immutable=1")
+
+    def _connect(self, mode: str) -> None:
+        where = MEMORY if self.path == MEMORY else f"{Path(self.path).absolute().as_uri()}?mode={mode}"
+        self._db = sqlite3.connect(where, uri=where != MEMORY, isolation_level=None, timeout=_BUSY_SECONDS)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
 
     def _prepare(self) -> None:
         self._db.execute("pragma foreign_keys=on")
         self._db.execute(f"pragma cache_size=-{_CACHE_KIB}")
-        if not self.readonly:
-            self._db.execute("pragma journal_mode=wal")
-            self._db.execute("pragma synchronous=full")
         found = self.version()
         if found > KNOWN:
             raise StoreTooNew(self.path, found, KNOWN)
+        if not self.readonly:  # not before it is known to be ours: the mode is written into the file
+            self._db.execute("pragma journal_mode=wal")
+            self._db.execute("pragma synchronous=full")
         if found < KNOWN and not self.readonly:
             self._upgrade()
         elif found < KNOWN:
@@ -142,10 +151,19 @@ def translated(where: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explain(where, error) from error
+    except UnicodeDecodeError as error:  # the driver can't even read the sentence about the damage
+        raise damaged(where, error) from error
     except OSError as error:
         raise StoreError(
             f"the store {where} can't be opened: {error.strerror or error}", hint="check the path and its permissions"
         ) from error
+
+
+def damaged(where: str, error: Exception) -> StoreError:
+    """What is read makes no sense; nothing here can mend it."""
+    return StoreError(
+        f"{where} is damaged or no SQLite file ({error})", hint="restore it from a backup, or name another store"
+    )
 
 
 def _explain(where: str, error: sqlite3.Error) -> StoreError:
@@ -163,9 +181,7 @@ def _explain(where: str, error: sqlite3.Error) -> StoreError:
     if code == sqlite3.SQLITE_CANTOPEN:
         return StoreError(f"the store {where} can't be opened", hint="check the path and its permissions")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreError(
-            f"{where} is damaged or no SQLite file ({error})", hint="restore it from a backup, or name another store"
-        )
+        return damaged(where, error)
     if code == sqlite3.SQLITE_IOERR:
         return StoreError(f"reading or writing {where} failed ({error}); {intact}", hint="check the disk")
     return StoreError(f"the store {where} failed: {error}; {intact}")

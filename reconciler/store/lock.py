@@ -17,6 +17,8 @@ from reconciler.base.canonical import dumps, loads
 from reconciler.base.errors import LockHeld, StoreError
 
 _POLL_SECONDS = 0.05
+_NAME_SECONDS = 0.25
+"""A holder that has the lock but hasn't written its name yet, or has just taken it away, gets so much longer."""
 
 
 @contextmanager
@@ -30,19 +32,22 @@ def file_lock(
         raise StoreError(
             f"the lock file {path} can't be opened: {error.strerror}", hint="check the permissions"
         ) from error
+    held = False
     try:
         deadline = time.monotonic() + timeout
         told = waiting is None
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held = True
                 break
             except OSError:
-                if time.monotonic() >= deadline:
-                    raise LockHeld(_holder(fd)) from None
+                late, holder = time.monotonic() - deadline, _holder(fd)
+                if late >= (0.0 if holder else _NAME_SECONDS):
+                    raise LockHeld(holder or _NAMELESS) from None
                 if waiting is not None and not told:
                     told = True
-                    waiting(_holder(fd))
+                    waiting(holder or _NAMELESS)
                 time.sleep(_POLL_SECONDS)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):  # a full disk must not keep an apply from telling so in its own words
@@ -50,9 +55,13 @@ def file_lock(
             os.pwrite(fd, dumps({"actor": actor, "host": host, "pid": os.getpid(), "since": now}), 0)
         yield
     finally:
-        with suppress(OSError):
-            os.ftruncate(fd, 0)
+        if held:
+            with suppress(OSError):
+                os.ftruncate(fd, 0)
         os.close(fd)
+
+
+_NAMELESS = "its holder left no name"
 
 
 def _holder(fd: int) -> str:
@@ -60,4 +69,4 @@ def _holder(fd: int) -> str:
         h = loads(os.pread(fd, 4096, 0))
         return f"{h['actor']} on {h['host']} (process {h['pid']}, since {h['since']})"
     except (OSError, ValueError, KeyError, TypeError):
-        return "its holder left no name"
+        return ""

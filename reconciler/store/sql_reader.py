@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
@@ -11,7 +11,7 @@ from reconciler.base.canonical import digest, loads
 from reconciler.model.plan import Stored
 from reconciler.model.resource import Key, Reference
 from reconciler.model.slice import NO_ENVIRONMENT, Slice, SliceKey
-from reconciler.store.database import Database, translated
+from reconciler.store.database import Database, damaged, translated
 from reconciler.store.port import GenerationRow, Mismatch, OutsideWrite, SliceRow, SourceRow
 from reconciler.store.rows import RESOURCE_COLUMNS, add_seals, resource_seal, slice_seal, stored
 
@@ -47,6 +47,19 @@ class SqlReader:
         with translated(self.where):
             return self.db.run(sql, values).fetchall()
 
+    def _stored(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Stored]:
+        for row in rows:
+            try:
+                yield stored(row)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise damaged(self.where, error) from error
+
+    def _json(self, text: str) -> Any:
+        try:
+            return loads(text)
+        except ValueError as error:
+            raise damaged(self.where, error) from error
+
     def _one(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         rows = self._all(sql, values)
         return rows[0] if rows else None
@@ -70,7 +83,7 @@ class SqlReader:
     def sources(self) -> list[SourceRow]:
         """See the port."""
         rows = self._all('select name, "commit", tree, inputs, held, totals, at from source order by name')
-        return [SourceRow(row[0], row[1], row[2], row[3], row[4], loads(row[5]), row[6]) for row in rows]
+        return [SourceRow(row[0], row[1], row[2], row[3], row[4], self._json(row[5]), row[6]) for row in rows]
 
     def blobs(self, source: str) -> dict[str, str]:
         """See the port."""
@@ -104,28 +117,28 @@ class SqlReader:
         if keys is not None:
             wanted = set(keys)
             if len(wanted) > _SCAN_FROM:
-                yield from (s for s in map(stored, self._all(head)) if s.resource.key in wanted)
+                yield from (s for s in self._stored(self._all(head)) if s.resource.key in wanted)
                 return
             for kind in sorted({key.kind for key in wanted}):
                 for chunk in _chunks([key.name for key in wanted if key.kind == kind]):
                     rows = self._all(f"{head} and kind = ? and name in ({_marks(len(chunk))})", (kind, *chunk))
-                    yield from map(stored, rows)
+                    yield from self._stored(rows)
         elif source is None:
-            yield from map(stored, self._all(f"{head} order by kind, name"))
+            yield from self._stored(self._all(f"{head} order by kind, name"))
         elif paths is None or len(paths) > _SCAN_FROM:
             among = None if paths is None else set(paths)
-            of_source = map(stored, self._all(f"{head} and source = ?", (source,)))
+            of_source = self._stored(self._all(f"{head} and source = ?", (source,)))
             yield from (s for s in of_source if among is None or s.resource.path in among)
         else:
             for chunk in _chunks(paths):
                 rows = self._all(f"{head} and source = ? and path in ({_marks(len(chunk))})", (source, *chunk))
-                yield from map(stored, rows)
+                yield from self._stored(rows)
 
     def resources_at(self, generation: int, source: str | None = None) -> Iterator[Stored]:
         """See the port."""
         sql = f"select {RESOURCE_COLUMNS} from resource where {_AT}" + (" and source = ?" if source else "")
         values = (generation, generation, source) if source else (generation, generation)
-        yield from map(stored, self._all(f"{sql} order by kind, name", values))
+        yield from self._stored(self._all(f"{sql} order by kind, name", values))
 
     def referrers(self, keys: Collection[Key], kind: str | None = None) -> Iterator[tuple[int, Key, Reference]]:
         """See the port."""
@@ -138,7 +151,7 @@ class SqlReader:
             where = f" where (e.to_kind, e.to_name) in (values {_marks(len(chunk), 2)})"
             for uid, fkind, fname, tkind, tname, path, lenient in self._all(sql + where, flat):
                 if kind is None or fkind == kind:
-                    yield uid, Key(fkind, fname), Reference(tkind, tname, tuple(loads(path)), bool(lenient))
+                    yield uid, Key(fkind, fname), Reference(tkind, tname, tuple(self._json(path)), bool(lenient))
 
     def names(self, uids: Collection[int] | None = None) -> dict[int, Key]:
         """See the port."""
@@ -159,7 +172,7 @@ class SqlReader:
             f"select {RESOURCE_COLUMNS} from resource where {_NOW} and status <> 'active' and status = 'orphaned' "
             "order by source, kind, name"
         )
-        return [stored(row) for row in self._all(sql)]
+        return list(self._stored(self._all(sql)))
 
     # -- slices ------------------------------------------------------------------------------------------------------
 
@@ -247,7 +260,7 @@ class SqlReader:
             'select n, parent, at, actor, host, kind, source, "commit", tree, duration_ms, counts, note from generation'
         )
         rows = self._all(f"{sql} order by n desc" + (f" limit {int(limit)}" if limit is not None else ""))
-        return [GenerationRow(*[*row[:10], loads(row[10]), row[11]]) for row in rows]
+        return [GenerationRow(*[*row[:10], self._json(row[10]), row[11]]) for row in rows]
 
     def outside(self, source: str | None = None) -> list[OutsideWrite]:
         """See the port."""

@@ -310,7 +310,7 @@ def test_slices_of_any_generation(kit: Kit, shop: Writer) -> None:
     assert kit.urls(shop, 2)["shop/ready/staging"] == "https://two.example.net/"
     assert kit.urls(shop, 3) == kit.urls(shop) == kit.urls(shop, 0) == {}
     assert [len(list(shop.slice_rows(n))) for n in range(4)] == [0, 4, 4, 0]
-    for n, row in ((n, r) for n in (1, 2) for r in shop.slice_rows(n)):
+    for n, row in ((when, r) for when in (1, 2) for r in shop.slice_rows(when)):
         assert row.source == "shop"
         assert digest(row.body) == row.digest
         assert shop.slice_bodies(n, keys=[row.key]) == {row.key: row.body}
