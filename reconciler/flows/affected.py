@@ -147,7 +147,8 @@ class Renderer:
         named = assignment.get("environments")
         if named is None:
             return members or (None,)
-        outside = [n for n in named if n not in members]
+        # Of what isn't read now the warning is known, or another source's.
+        outside = [n for n in named if n not in members] if system.key in self._world.fresh else []
         for name in outside:
             fault = Fault(
                 "outside-membership",

@@ -50,7 +50,12 @@ def make_plan(
     options, progress = options or Options(), progress or Silent()
     with reader.snapshot():
         now = _Now.of(reader, tree.name, settings)
-        reading = read_tree(tree, now.blobs, explicit=bool(settings.include), full=now.full, progress=progress)
+        explicit = bool(settings.include)
+        reading = read_tree(tree, now.blobs, explicit=explicit, full=now.full, progress=progress)
+        again = set() if now.full else _judged_again(reader, tree.name, reading)
+        if again:
+            others = {path: blob for path, blob in tree.entries() if path not in again}
+            reading.add(read_tree(tree, others, explicit=explicit, full=False, progress=progress))
         totals = _totals(reader, tree.name, reading)
         if not options.force:
             _guard_source(tree, now, reading, totals.documents, options)
@@ -130,6 +135,16 @@ def _start(tree: Tree, settings: Settings, reader: Reader, now: _Now, reading: R
         external=settings.external if options.trust_external else {},
         grants=now.grants,
     )
+
+
+def _judged_again(reader: Reader, source: str, reading: Reading) -> set[str]:
+    """Unchanged files whose warnings may no longer be true: they name an account that came or went."""
+    accounts = {r.key for r in reading.resources if r.key.kind == "ServiceAccount"}
+    before = reader.resources(source=source, paths=reading.paths) if reading.paths else ()
+    accounts ^= {s.resource.key for s in before if s.resource.key.kind == "ServiceAccount" and s.status == "active"}
+    keys = {key for _, key, x in reader.referrers(accounts) if x.lenient} if accounts else set()
+    paths = {s.resource.path for s in reader.resources(keys=keys) if s.resource.source == source}
+    return paths - reading.paths
 
 
 def _guard_source(tree: Tree, now: _Now, reading: Reading, documents: int, options: Options) -> None:

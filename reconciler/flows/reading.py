@@ -39,6 +39,14 @@ class Reading:
         """Files whose stored resources are replaced by what was read."""
         return {b.path for b in self.blobs}
 
+    def add(self, more: Reading) -> None:
+        """Take over what was read of further files of the same tree."""
+        self.resources += more.resources
+        self.diagnostics += [d for d in more.diagnostics if d not in self.diagnostics]
+        self.blobs += more.blobs
+        self.failed |= more.failed
+        self.failed_names |= more.failed_names
+
 
 def read_tree(tree: Tree, known: Mapping[str, str], *, explicit: bool, full: bool, progress: Progress) -> Reading:
     """Read the files of the tree whose blob isn't the ``known`` one; all of them when ``full``.
