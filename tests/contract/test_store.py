@@ -59,6 +59,8 @@ def _sqlite_memory(folder: Path) -> Iterator[Case]:
 
 
 KINDS: dict[str, Callable[[Path], Iterator[Case]]] = {"sqlite": _sqlite_file, "memory": _sqlite_memory}
+shared = pytest.mark.parametrize("case", ["sqlite"], indirect=True)
+"""For what needs two users of one store: a store in memory has one."""
 
 
 @pytest.fixture(params=KINDS)
@@ -492,9 +494,9 @@ def test_a_seal_over_swapped_digests_breaks(case: Case, shop: Writer) -> None:
 # -- several at once ---------------------------------------------------------------------------------------------------
 
 
+@shared
 def test_reads_in_a_snapshot_see_one_state(kit: Kit, case: Case, shop: Writer) -> None:
-    if case.again is None:
-        pytest.skip("a store in memory has one user")
+    assert case.again is not None
     other = case.again()
     with other.snapshot():
         before = (other.generation(), list(other.resources()), kit.slices(other), other.history())
@@ -506,9 +508,9 @@ def test_reads_in_a_snapshot_see_one_state(kit: Kit, case: Case, shop: Writer) -
     assert kit.slices(other) == kit.slices(shop)
 
 
+@shared
 def test_two_that_planned_for_one_generation_dont_both_win(kit: Kit, case: Case, shop: Writer) -> None:
-    if case.again is None:
-        pytest.skip("a store in memory has one user")
+    assert case.again is not None
     other = case.again()
     one = kit.plan(shop, kit.shop(url="https://one.example.net/"))
     two = kit.plan(other, kit.shop(url="https://two.example.net/"))
@@ -519,9 +521,9 @@ def test_two_that_planned_for_one_generation_dont_both_win(kit: Kit, case: Case,
     kit.sound(other)
 
 
+@shared
 def test_the_lock_has_one_holder_and_names_it(case: Case) -> None:
-    if case.again is None:
-        pytest.skip("a store in memory has one user")
+    assert case.again is not None
     other = case.again()
     with case.store.lock(actor="ada", timeout=0.0):
         started = time.monotonic()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from reconciler.source.worktree import WorkTree
 
 from .conftest import Repo
 from .test_git import contents, faults
+
+_NOBODY = 65534
 
 
 def write(folder: Path, *names: str) -> None:
@@ -110,15 +114,29 @@ def test_nothing_that_isnt_a_file_is_waited_for(tmp_path: Path, monkeypatch: pyt
     assert "bytes" in found["large.yaml"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_files_and_folders(tmp_path: Path) -> None:
-    write(tmp_path, "a.yaml", "d/b.yaml")
-    (tmp_path / "a.yaml").chmod(0)
-    (tmp_path / "d").chmod(0)
+@pytest.fixture
+def plain_user() -> Iterator[Path]:
+    """A folder of a user who isn't root, and its user in force: root may read everything."""
+    me = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if me == 0:
+            os.chown(folder, _NOBODY, -1)
+            os.seteuid(_NOBODY)
+        try:
+            yield folder
+        finally:
+            os.seteuid(me)
+
+
+def test_unreadable_files_and_folders(plain_user: Path) -> None:
+    write(plain_user, "a.yaml", "d/b.yaml")
+    (plain_user / "a.yaml").chmod(0)
+    (plain_user / "d").chmod(0)
     try:
-        assert set(faults(WorkTree(tmp_path))) == {"a.yaml", "d"}
+        assert set(faults(WorkTree(plain_user))) == {"a.yaml", "d"}
     finally:
-        (tmp_path / "d").chmod(0o755)
+        (plain_user / "d").chmod(0o755)
 
 
 def test_a_file_that_vanishes_or_changes(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
