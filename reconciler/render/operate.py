@@ -141,7 +141,7 @@ def contained(frame: Frame, left: Any, right: Any) -> bool:
             frame.charge_for(right)
         frame.charge(1 + len(right))
         return left in right
-    if isinstance(right, dict):
+    if isinstance(right, dict) and not isinstance(left, (list, dict)):
         return isinstance(left, str) and left in right
     raise _mismatch("in", left, right)
 
