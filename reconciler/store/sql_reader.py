@@ -229,14 +229,16 @@ class SqlReader:
             yield SliceKey(*key), old.get(key, ""), new.get(key, ""), kind
 
     def slice_bodies(self, generation: int, *, keys: Collection[SliceKey]) -> dict[SliceKey, bytes]:
-        """Bodies of these slices as they were in a generation."""
-        sql = f'select body from slice where system = ? and "check" = ? and environment = ? and {_AT}'
-        found = {}
-        for key in keys:
-            row = self._one(sql, (*key, generation, generation))
-            if row is not None:
-                found[key] = row[0].encode()
-        return found
+        """See the port."""
+        sql = f'select system, "check", environment, body from slice where {_AT}'
+        when = (generation, generation)
+        if len(keys) > _SCAN_FROM:
+            wanted = set(keys)
+            rows = [row for row in self._all(sql, when) if row[:3] in wanted]
+        else:
+            one = f'{sql} and system = ? and "check" = ? and environment = ?'
+            rows = [row for key in keys for row in self._all(one, (*when, *key))]
+        return {SliceKey(s, c, e): body.encode() for s, c, e, body in rows}
 
     # -- history, drift, settings ------------------------------------------------------------------------------------
 
