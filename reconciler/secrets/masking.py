@@ -1,6 +1,6 @@
 """Secret values never leave a run in the clear: wherever one stands in output or results, ``****`` stands instead.
 
-Literal only. A script that encodes a value before it prints it isn't stopped by this; the sandbox's network is for that.
+Literal only: a script that encodes a value before it prints it isn't stopped by this. The sandbox's network is.
 """
 
 from __future__ import annotations

@@ -64,4 +64,4 @@ def _text(value: Any) -> str:
 
 def whole(value: str) -> str:
     """The text with half surrogate pairs replaced: no store and no terminal takes those."""
-    return value.encode("utf-8", "replace").decode()
+    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
