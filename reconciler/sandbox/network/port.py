@@ -15,7 +15,7 @@ FIRST_PASSED_FD = 20
 
 
 class NetworkFailure(Exception):
-    """The backend couldn't fence or open the namespace: the run is refused with this reason, the script never starts."""
+    """The backend couldn't fence or open the namespace: the run is refused with this reason, nothing has started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """What was asked for can't be had: ``fail`` refuses; ``degrade`` runs without any egress instead, never with more."""
+    """What was asked for can't be had: ``fail`` refuses; ``degrade`` runs without any egress, never with more."""
 
     reason: str
 
