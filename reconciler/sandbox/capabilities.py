@@ -1,4 +1,4 @@
-"""What this host lets us have, as facts. :mod:`reconciler.sandbox.probes` finds them out; everything else only reads."""
+"""What this host lets us have, as facts. :mod:`reconciler.sandbox.probes` finds them out; others only read."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CgroupPlace:
-    """A folder below which leaves can be made. ``controllers``: hierarchy folder for each of ``pids`` and ``memory``.
+    """Where leaves can be made: ``folders`` has one for v2, and one for each of ``pids`` and ``memory`` in v1.
 
-    ``version`` 2 has one folder for all; the v1 hierarchies have one each. ``kill`` says whether ``cgroup.kill`` is there.
+    ``home`` are the groups the spawner belongs to, in the same order: it comes back there after each start.
     """
 
     version: Literal[1, 2]
-    controllers: Mapping[str, str]
-    kill: bool = False
+    folders: tuple[str, ...]
+    home: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

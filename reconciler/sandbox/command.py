@@ -13,7 +13,7 @@ class Command:
     """One process to run. Paths in ``argv`` and the second of each ``read_only`` pair are as seen inside.
 
     ``files`` (name below /scratch -> content) are there before the start, readable and writable by the script.
-    ``read_only`` are (host path, absolute path inside). ``timeout_ms`` is wall clock, the start of the sandbox included.
+    ``read_only`` are (host path, absolute path inside). ``timeout_ms`` is wall clock, start of the sandbox included.
     """
 
     argv: tuple[str, ...]

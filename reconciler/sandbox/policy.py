@@ -131,7 +131,7 @@ def merge(base: SandboxPolicy, overlay: Mapping[str, Any]) -> SandboxPolicy:
     return SandboxPolicy.model_validate(_merged(base.to_json(), overlay))
 
 
-def provided(provider: Callable[[], SandboxPolicy] | None) -> tuple[SandboxPolicy, str | None]:
+def provided(provider: Callable[[], object] | None) -> tuple[SandboxPolicy, str | None]:
     """The policy and, when it had to be made up, the reason (for a synthetic downgrade)."""
     if provider is None:
         return fail_closed(), "no policy provider; the strictest profile is used"

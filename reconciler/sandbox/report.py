@@ -1,4 +1,4 @@
-"""What one run got, as opposed to what was asked for. ``enforced`` is filled from that run's evidence, never on faith."""
+"""What one run got, as opposed to what was asked for. ``enforced`` comes from that run's evidence, never on faith."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LAYERS = ("resources", "filesystem", "network", "privilege")
 
 @dataclass(frozen=True, slots=True)
 class Downgrade:
-    """A layer that was asked for and isn't there. ``synthetic``: a fact about the policy itself, which refuses nothing."""
+    """A layer that was asked for and isn't there. ``synthetic``: about the policy itself, which refuses nothing."""
 
     layer: str
     reason: str
@@ -28,7 +28,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class SandboxReport:
-    """``evidence`` says by which observation of this run each layer is known to have held (json status, counters, paths).
+    """``evidence``: the observations of this run by which layers are known to have held (json status, counters, paths).
 
     ``enforced`` has one entry for each of :data:`LAYERS`; a layer the policy didn't ask for is False there, without a
     downgrade. ``dropped_environment`` holds names only.

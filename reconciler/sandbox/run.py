@@ -1,0 +1,163 @@
+"""The sandbox as its users see it: a command in, a result with its report out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from reconciler.sandbox import bare, boxed
+from reconciler.sandbox.boxed import Box, Outcome
+from reconciler.sandbox.capabilities import Capabilities
+from reconciler.sandbox.command import Command, RunResult
+from reconciler.sandbox.decide import Decision, decide, requested
+from reconciler.sandbox.environment import construct
+from reconciler.sandbox.network.port import Choice, Held, Routeless
+from reconciler.sandbox.network.port import Host as HostNetwork
+from reconciler.sandbox.policy import SandboxPolicy, provided
+from reconciler.sandbox.report import Downgrade, Note, SandboxReport, nothing_enforced, refusal
+from reconciler.sandbox.spawner import Spawner
+
+
+class Sandbox:
+    """Runs commands under one policy. :meth:`run` may be called by several threads at once.
+
+    ``synthetic`` is the reason why the policy had to be made up, for the report of every run.
+    """
+
+    def __init__(
+        self,
+        policy: SandboxPolicy,
+        spawner: Spawner,
+        capabilities: Capabilities | None = None,
+        *,
+        synthetic: str | None = None,
+    ) -> None:
+        if capabilities is None:
+            from reconciler.sandbox.probes import capabilities as probed
+
+            capabilities = probed(policy, spawner)
+        self.policy, self.capabilities = policy, capabilities
+        self._spawner = spawner
+        self._synthetic = () if synthetic is None else (Downgrade("policy", synthetic, synthetic=True),)
+        self._requested = policy.to_json()
+
+    @classmethod
+    def provided(cls, provider: Callable[[], object] | None, spawner: Spawner) -> Sandbox:
+        """Of a provider that may be missing or fail: then the strictest profile holds."""
+        policy, synthetic = provided(provider)
+        return cls(policy, spawner, synthetic=synthetic)
+
+    def run(self, command: Command) -> RunResult:
+        """Run to the end, or refuse. Raises nothing that the command, the host or the network can cause."""
+        started = time.monotonic()
+        deadline = started + command.timeout_ms / 1000
+        choice = self._network()
+        decision = decide(self.policy, self.capabilities, choice)
+        environment = construct(command.environment, filtered=self.policy.enabled)
+        if decision.mode == "refused":
+            outcome = Outcome()
+        else:
+            box = Box(self.policy, self.capabilities, self._spawner, environment.variables)
+            runner = boxed.run if decision.mode == "sandbox" else bare.run
+            outcome = runner(box, decision, command, deadline)
+        report = self._report(decision, outcome, environment.dropped)
+        return _result(decision, outcome, report, (time.monotonic() - started) * 1000, self.policy)
+
+    def _network(self) -> Choice:
+        """Names are resolved for each run; without any there is nothing to look up."""
+        network = self.policy.network
+        if not self.policy.enabled:
+            return HostNetwork()
+        if network.mode == "deny" or (network.mode == "allowlist" and not network.allow):
+            return Routeless()
+        if network.mode == "unrestricted" and not network.deny_link_local_and_metadata:
+            return HostNetwork()
+        from reconciler.sandbox.network.plan import choose
+
+        return choose(network, self.capabilities)
+
+    def _report(self, decision: Decision, outcome: Outcome, dropped: tuple[str, ...]) -> SandboxReport:
+        downgrades = [*decision.downgrades]
+        if outcome.failure is not None:
+            downgrades.append(Downgrade(*outcome.failure))
+        notes = [*decision.notes]
+        failure = outcome.evidence.get("cgroupFailure")
+        if failure:
+            notes.append(Note("resources", f"no control group for this run, limits bind each process: {failure}"))
+        if decision.mode in ("sandbox", "confined") and not outcome.followed.gone and outcome.failure is None:
+            notes.append(Note("privilege", "processes of this run may be left: their end wasn't seen"))
+        return SandboxReport(
+            requested=self._requested,
+            enforced=_enforced(self.policy, decision, outcome),
+            downgrades=(*self._synthetic, *downgrades),
+            notes=tuple(notes),
+            platform=self.capabilities.platform,
+            evidence=_evidence(decision, outcome),
+            dropped_environment=dropped,
+        )
+
+
+def _enforced(policy: SandboxPolicy, decision: Decision, outcome: Outcome) -> dict[str, bool]:
+    """From what was seen of this run: bubblewrap tells an exit code only after every layer it was told to make."""
+    enforced = nothing_enforced()
+    if decision.mode != "sandbox" or "status" not in outcome.evidence or outcome.failure is not None:
+        return enforced
+    asked, missing = requested(policy), {d.layer for d in decision.downgrades}
+    enforced["resources"] = asked["resources"] and "resources" not in missing
+    enforced["filesystem"] = asked["filesystem"]
+    enforced["network"] = asked["network"] and "network" not in missing and _fenced(decision, outcome)
+    expected = decision.identity[0] if decision.identity is not None else outcome.evidence.get("uid")
+    dropped = outcome.evidence.get("uid") == expected and expected != 0
+    enforced["privilege"] = asked["privilege"] and "privilege" not in missing and dropped
+    return enforced
+
+
+def _fenced(decision: Decision, outcome: Outcome) -> bool:
+    if isinstance(decision.network, Held):
+        return "backend" in outcome.evidence.get("network", {})
+    return isinstance(decision.network, Routeless)
+
+
+def _evidence(decision: Decision, outcome: Outcome) -> dict[str, Any]:
+    if decision.mode == "sandbox" and isinstance(decision.network, Routeless) and "status" in outcome.evidence:
+        return {**outcome.evidence, "network": {"backend": "routeless"}}
+    return outcome.evidence
+
+
+def _result(
+    decision: Decision, outcome: Outcome, report: SandboxReport, took: float, policy: SandboxPolicy
+) -> RunResult:
+    refused = None
+    if decision.mode == "refused":
+        refused = refusal(report.downgrades)
+    elif outcome.failure is not None:
+        refused = refusal((Downgrade(*outcome.failure),))
+    followed = outcome.followed
+    code = -1 if refused or followed.timed_out or followed.truncated else _exit_code(outcome)
+    return RunResult(
+        exit_code=code,
+        stdout=b"" if refused else outcome.stdout,
+        stderr=b"" if refused else outcome.stderr,
+        timed_out=followed.timed_out,
+        output_truncated=followed.truncated,
+        duration_ms=took,
+        report=report,
+        refused=refused,
+    )
+
+
+def _exit_code(outcome: Outcome) -> int:
+    """128 + n for signal n, as shells and bubblewrap have it."""
+    if outcome.followed.status.exit_code is not None:
+        return outcome.followed.status.exit_code
+    if outcome.wait_status is None:
+        return -1
+    code = _plain_code(outcome.wait_status)
+    return 128 - code if code < 0 else code
+
+
+def _plain_code(status: int) -> int:
+    import os
+
+    return os.waitstatus_to_exitcode(status)
