@@ -35,6 +35,7 @@ _COMMANDS = {
     },
     "Operate": {
         "source": ("source", "List sources, grant and revoke what they may name"),
+        "packages": ("packages", "Lock and build the packages that scripts may import"),
         "completion": ("completion", "Print the completion script of your shell"),
     },
 }

@@ -40,6 +40,7 @@ def sync(lock: Lock, folder: Path, *, build: Callable[[Lock, Path], None] | None
 
     ``build`` fills an empty folder; the default takes what is locked from the package indexes.
     """
+    folder = folder.absolute()  # pip and npm work elsewhere
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder) as waited:
@@ -67,6 +68,7 @@ def install(lock: Lock, folder: Path) -> None:
         where = ("--target", str(folder / "python"), "--root-user-action", "ignore")
         pip("install", "--require-hashes", "--no-deps", "--only-binary", ":all:", *where, "-r", "locked.txt", cwd=work)
         shutil.rmtree(work)
+        _all_there(len(lock.wheels), len(list((folder / "python").glob("*.dist-info"))), "pip")
     if lock.node is not None:
         refuse_loose(lock.node)
         project, cache = folder / "node", folder / ".cache"
@@ -75,6 +77,15 @@ def install(lock: Lock, folder: Path) -> None:
         (project / "package-lock.json").write_bytes(dumps(lock.node))
         npm("ci", cwd=project, cache=cache)
         shutil.rmtree(cache, ignore_errors=True)
+        _all_there(
+            len(lock.allowed.node), sum((project / "node_modules" / n).is_dir() for n, _ in lock.allowed.node), "npm"
+        )
+
+
+def _all_there(wanted: int, found: int, tool: str) -> None:
+    """A tool that says it went well is believed when what it was to make is there."""
+    if found < wanted:
+        raise PackagesError(f"{tool} installed {found} of {wanted} packages without a word about the others")
 
 
 def _fits(lock: Lock) -> None:
