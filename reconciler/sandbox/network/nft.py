@@ -36,9 +36,9 @@ def allow_rules(pins: Sequence[Pin], own: Iterable[Address] = (), *, host_loopba
     return _table([*_always_denied(), 'oifname "lo" accept', "ct state established,related accept", *body])
 
 
-def block_rules(own: Iterable[Address] = ()) -> str:
-    """Everything is open but what never is, and the addresses of the host itself."""
-    return _table([*_always_denied(), 'oifname "lo" accept', *_own(own), 'counter accept comment "open"'])
+def block_rules() -> str:
+    """Everything is open but what never is."""
+    return _table([*_always_denied(), 'oifname "lo" accept', 'counter accept comment "open"'])
 
 
 def counters(listing: bytes | str) -> dict[str, int]:

@@ -77,6 +77,7 @@ class Held:
     """A namespace that is held, fenced and opened by ``backend``.
 
     ``hosts`` is the content of /etc/hosts inside (the pinned names), ``rules`` what will be loaded, for the report.
+    ``resolv`` is that of /etc/resolv.conf; empty means that names are looked up in ``hosts`` only.
     ``launcher`` is put before the command inside (after the resource limits), ``read_only`` are its binds as in
     :class:`reconciler.sandbox.command.Command`, ``files`` go into /scratch.
     """
@@ -87,6 +88,7 @@ class Held:
     launcher: tuple[str, ...] = ()
     read_only: tuple[tuple[str, str], ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+    resolv: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
