@@ -105,7 +105,6 @@ def _into(lock: Lock, folder: Path, build: Callable[[Lock, Path], None]) -> bool
     draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
     try:
         build(lock, draft)
-        _open_to_read(draft)
         facts = {
             "python": lock.python,
             "platform": lock.platform,
@@ -113,6 +112,7 @@ def _into(lock: Lock, folder: Path, build: Callable[[Lock, Path], None]) -> bool
             "node": lock.node_packages,
         }
         _write(draft / MANIFEST, {"digest": lock.digest, "at": time.time(), **facts})
+        _open_to_read(draft)
         os.sync()  # the name must not outlive a crash that its content doesn't
         draft.rename(folder / lock.digest)
     finally:
