@@ -68,7 +68,7 @@ def _spawned(
     started: tuple[list[str], dict[str, str], str],
 ) -> None:
     argv, environment, scratch = started
-    lane = box.spawner.lane(decision.identity)
+    lane = box.spawner.lane(decision.identity, plain=decision.mode == "off")
     with Descriptors() as fds:
         out, out_end = fds.pipe()
         err, err_end = fds.pipe()

@@ -56,7 +56,7 @@ class Box:
 
 def run(box: Box, decision: Decision, command: Command, deadline: float) -> Outcome:
     """Run to the end. Never raises for what the command, the host or the network backend does."""
-    outcome = Outcome()
+    outcome, lane = Outcome(), None
     try:
         lane = box.spawner.lane(decision.identity)
         leaf = _leaf(box, outcome)
@@ -66,8 +66,11 @@ def run(box: Box, decision: Decision, command: Command, deadline: float) -> Outc
         finally:
             if leaf is not None:
                 outcome.evidence["cgroup"] = leaf.finish()
+        if outcome.followed.lost:
+            box.spawner.forget(lane)
     except SpawnerLost as lost:
         outcome.failure = ("privilege", str(lost))
+        box.spawner.forget(lane)
     except OSError as error:
         outcome.failure = ("filesystem", f"{error.strerror or error} ({error.filename or 'sandbox'})")
     return outcome
@@ -93,7 +96,7 @@ def _run(box: Box, decision: Decision, command: Command, deadline: float, outcom
             given[0] = fds.holding(command.stdin)
         argv = _describe(box, command, held, gate, given, fds, network)
         groups = at.leaf.groups if at.leaf is not None else None
-        running = at.lane.run(argv, box.environment, fds=given, groups=groups)
+        running = at.lane.run(argv, box.environment, fds=given, groups=groups, boxed=True)
         if at.leaf is not None:
             at.leaf.started()
         fds.close(*given.values())

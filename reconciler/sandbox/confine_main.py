@@ -45,12 +45,13 @@ def become(argv: list[str], environment: dict[str, str], confine: dict[str, Any]
     """Confine this process, then execute; returns never. Raises ``OSError`` for whatever can't be had.
 
     ``confine``: ``readable`` and ``writable`` (paths), ``network`` (False: no TCP), ``limits`` (name -> soft, hard),
-    ``filter`` (hexadecimal program, or empty), ``cwd``.
+    ``filter`` (hexadecimal program, or empty), ``privileges`` (whether set-uid programs may work), ``cwd``.
     """
     os.chdir(confine["cwd"])
     for name, pair in confine["limits"].items():
         _limit(name, pair)
-    _checked(_LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+    if not confine["privileges"]:
+        _checked(_LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
     if confine["writable"] is not None:
         _landlock(confine["readable"], confine["writable"], network=confine["network"])
     if confine["filter"]:

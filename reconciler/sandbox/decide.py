@@ -21,8 +21,8 @@ Mode = Literal["off", "sandbox", "confined", "plain", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``sandbox``: bubblewrap and all; ``confined``: what holds without namespaces; ``plain``: nothing but the clock and
-    the output budget; ``off``: switched off by the policy. ``network`` is what the run gets."""
+    """``sandbox``: bubblewrap and all; ``confined``: what holds without namespaces; ``plain``: nothing but the clock
+    and the output budget; ``off``: switched off by the policy. ``network`` is what the run gets."""
 
     mode: Mode
     identity: Identity = None

@@ -15,6 +15,8 @@ from reconciler.sandbox.environment import construct
 from reconciler.sandbox.network.port import Choice, Held, Routeless
 from reconciler.sandbox.network.port import Host as HostNetwork
 from reconciler.sandbox.policy import SandboxPolicy, provided
+from reconciler.sandbox.probes import capabilities as capabilities_of
+from reconciler.sandbox.probes import forget
 from reconciler.sandbox.report import Downgrade, Note, SandboxReport, nothing_enforced, refusal
 from reconciler.sandbox.spawner import Spawner
 
@@ -33,12 +35,9 @@ class Sandbox:
         *,
         synthetic: str | None = None,
     ) -> None:
-        if capabilities is None:
-            from reconciler.sandbox.probes import capabilities as probed
-
-            capabilities = probed(policy, spawner)
-        self.policy, self.capabilities = policy, capabilities
+        self.policy = policy
         self._spawner = spawner
+        self._capabilities = capabilities
         self._synthetic = () if synthetic is None else (Downgrade("policy", synthetic, synthetic=True),)
         self._requested = policy.to_json()
 
@@ -48,19 +47,27 @@ class Sandbox:
         policy, synthetic = provided(provider)
         return cls(policy, spawner, synthetic=synthetic)
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those that were given, else what the probes say; these are asked again after a failed set-up."""
+        return self._capabilities or capabilities_of(self.policy, self._spawner)
+
     def run(self, command: Command) -> RunResult:
         """Run to the end, or refuse. Raises nothing that the command, the host or the network can cause."""
         started = time.monotonic()
         deadline = started + command.timeout_ms / 1000
         choice = self._network()
-        decision = decide(self.policy, self.capabilities, choice)
+        capabilities = self.capabilities
+        decision = decide(self.policy, capabilities, choice)
         environment = construct(command.environment, filtered=self.policy.enabled)
         if decision.mode == "refused":
             outcome = Outcome()
         else:
-            box = Box(self.policy, self.capabilities, self._spawner, environment.variables)
+            box = Box(self.policy, capabilities, self._spawner, environment.variables)
             runner = boxed.run if decision.mode == "sandbox" else bare.run
             outcome = runner(box, decision, command, deadline)
+            if outcome.failure is not None:
+                forget()
         report = self._report(decision, outcome, environment.dropped)
         return _result(decision, outcome, report, (time.monotonic() - started) * 1000, self.policy)
 

@@ -147,12 +147,13 @@ class Lane:
         *,
         fds: Mapping[int, int],
         groups: Groups | None = None,
+        boxed: bool = False,
         confine: dict[str, Any] | None = None,
         tell: bool = False,
     ) -> Running:
         """Start ``argv`` with our descriptors ``fds`` (number there -> number here); they stay ours to close.
 
-        ``confine`` starts it through ``confine_main``. ``tell`` asks for the pid. Raises :class:`SpawnerLost`.
+        ``boxed``: it is bubblewrap. ``confine`` starts it through ``confine_main``. ``tell`` asks for the pid. Raises :class:`SpawnerLost`.
         """
         reply, answer = os.pipe2(os.O_CLOEXEC)
         ident = next(self._idents)
@@ -163,6 +164,8 @@ class Lane:
             passed += [*groups.enter, *groups.home]
         if confine is not None:
             message["confine"] = confine
+        if boxed:
+            message["boxed"] = True
         if tell:
             message["tell"] = True
         try:
@@ -197,19 +200,23 @@ class Spawner:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
         self._owner = 0
-        self._lanes: dict[Identity, Lane] = {}
+        self._lanes: dict[tuple[Identity, bool], Lane] = {}
         self._staged: dict[str, str] = {}
 
-    def lane(self, identity: Identity = None) -> Lane:
-        """The lane of that identity. Raises :class:`SpawnerLost` with the reason when it can't be had."""
-        lane = self._lanes.get(identity)
+    def lane(self, identity: Identity = None, *, plain: bool = False) -> Lane:
+        """The lane of that identity. Raises :class:`SpawnerLost` with the reason when it can't be had.
+
+        ``plain``: what it starts may gain privileges as any process may (the sandbox is switched off).
+        """
+        key = (identity, plain)
+        lane = self._lanes.get(key)
         if lane is not None and self._owner == os.getpid():
             return lane
         with self._lock:
             self._ensure()
-            if identity not in self._lanes:
-                self._lanes[identity] = self._open(identity)
-            return self._lanes[identity]
+            if key not in self._lanes:
+                self._lanes[key] = self._open(identity, plain=plain)
+            return self._lanes[key]
 
     def stage(self, path: str) -> str:
         """Where the host's ``path`` is reachable for every identity (in the spawner's mount namespace only).
@@ -223,12 +230,12 @@ class Spawner:
                 self._staged[path] = answer["path"]
             return self._staged[path]
 
-    def forget(self, lane: Lane) -> None:
+    def forget(self, lane: Lane | None) -> None:
         """A lane turned out to be lost: the next call starts over."""
         with self._lock:
-            for identity, known in list(self._lanes.items()):
+            for key, known in list(self._lanes.items()):
                 if known is lane:
-                    del self._lanes[identity]
+                    del self._lanes[key]
             if self._process is not None and self._process.poll() is not None:
                 self._drop()
 
@@ -251,12 +258,12 @@ class Spawner:
             )
         self._connection, self._owner = ours, os.getpid()
 
-    def _open(self, identity: Identity) -> Lane:
+    def _open(self, identity: Identity, *, plain: bool) -> Lane:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         uid, gid = identity if identity is not None else (None, None)
         with theirs:
             try:
-                self._ask({"op": "lane", "uid": uid, "gid": gid}, (theirs.fileno(),))
+                self._ask({"op": "lane", "uid": uid, "gid": gid, "plain": plain}, (theirs.fileno(),))
             except OSError as error:
                 ours.close()
                 raise SpawnerLost(f"no process with that identity can be made: {error}") from error

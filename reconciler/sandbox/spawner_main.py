@@ -33,6 +33,7 @@ RESERVED = 192
 """Descriptors below this one are targets in children; what we receive lies above."""
 _PACKET = 1 << 17
 _MAX_FDS = 253
+_PATIENCE = 0.2
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 4, 38, 36
 _CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_SLAVE = 0x20000, 4096, 16384, 1 << 19
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -70,14 +71,28 @@ def _reserve() -> None:
         null = os.dup(null)
 
 
+def _children_of(pid: int) -> set[int]:
+    """Of a process with one thread. Complete, as only its own reaping takes children off the list."""
+    with suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+        return {int(child) for child in file.read().split()}
+    return set()
+
+
+def _kill_group(pid: int) -> None:
+    for kill in (os.killpg, os.kill):
+        with suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+
+
 class _Run:
     """A process we started: ``reply`` is its answer pipe, ``orphans`` what it left and we are still killing."""
 
-    __slots__ = ("ident", "left_home", "orphans", "reply", "status")
+    __slots__ = ("boxed", "ident", "orphans", "patience", "reply", "status")
 
-    def __init__(self, ident: int, reply: int) -> None:
-        self.ident, self.reply = ident, reply
+    def __init__(self, ident: int, reply: int, *, boxed: bool) -> None:
+        self.ident, self.reply, self.boxed = ident, reply, boxed
         self.status = 0
+        self.patience: float | None = None
         self.orphans: set[int] = set()
 
 
@@ -89,7 +104,6 @@ class Lane:
         self._confine = confine
         self._running: dict[int, _Run] = {}
         self._closing: list[_Run] = []
-        self._children = f"/proc/self/task/{os.getpid()}/children"
         self._woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -102,7 +116,7 @@ class Lane:
         """Until the worker is gone; then end everything."""
         alive = True
         while alive:
-            for fd, _ in self._poll.poll(200 if self._closing else None):
+            for fd, _ in self._poll.poll(self._timeout()):
                 if fd == self._woken:
                     with suppress(BlockingIOError):
                         os.read(self._woken, 4096)
@@ -111,7 +125,12 @@ class Lane:
                 else:
                     alive = self._request() and alive
             self._sweep()
+            self._hurry()
         self._end()
+
+    def _timeout(self) -> int | None:
+        pending = self._closing or any(run.patience is not None for run in self._running.values())
+        return int(_PATIENCE * 1000) if pending else None
 
     def _request(self) -> bool:
         try:
@@ -137,7 +156,7 @@ class Lane:
             self._answer(reply, FAILED, getattr(error, "errno", None) or 22)
             os.close(reply)
         else:
-            self._running[pid] = _Run(message["id"], reply)
+            self._running[pid] = _Run(message["id"], reply, boxed=message.get("boxed", False))
             if message.get("tell"):
                 self._answer(reply, STARTED, pid)
         for fd in (*fds, *entered, *home):
@@ -185,11 +204,24 @@ class Lane:
             os._exit(code)
 
     def _kill(self, ident: int) -> None:
-        for pid, run in list(self._running.items()):
-            if run.ident == ident:
-                for kill in (os.killpg, os.kill):
-                    with suppress(ProcessLookupError, PermissionError):
-                        kill(pid, signal.SIGKILL)
+        """A sandbox is killed from the inside first: its outer half then still says whether the script ran."""
+        for pid, run in self._running.items():
+            if run.ident != ident:
+                continue
+            inner = _children_of(pid) if run.boxed and run.patience is None else set()
+            for child in inner:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(child, signal.SIGKILL)
+            run.patience = time.monotonic() + _PATIENCE
+            if not inner:
+                _kill_group(pid)
+
+    def _hurry(self) -> None:
+        """Kill for good whatever didn't end in time by itself."""
+        now = time.monotonic()
+        for pid, run in self._running.items():
+            if run.patience is not None and run.patience < now:
+                _kill_group(pid)
 
     def _sweep(self) -> None:
         """Reap; whatever child we don't know was left behind by a run that just ended: kill it, and tell only then."""
@@ -227,8 +259,7 @@ class Lane:
             self._closing.remove(run)
 
     def _orphans(self) -> set[int]:
-        with open(self._children, "rb") as file:
-            return {int(pid) for pid in file.read().split()} - self._running.keys()
+        return _children_of(os.getpid()) - self._running.keys()
 
     def _answer(self, reply: int, what: int, value: int) -> None:
         with suppress(OSError):
@@ -237,8 +268,8 @@ class Lane:
     def _end(self) -> None:
         """Kill all, and stay until the last is reaped (or for five seconds, when the kernel won't let go)."""
         until = time.monotonic() + 5
-        for run in list(self._running.values()):
-            self._kill(run.ident)
+        for pid in self._running:
+            _kill_group(pid)
         while time.monotonic() < until:
             self._sweep()
             if not self._orphans() and not self._running:
@@ -263,7 +294,8 @@ def _lane(connection: socket.socket, supervisor: int, message: dict[str, Any], c
     """In a new process: take the identity, say which it is, serve."""
     if message.get("uid") is not None:
         _become(message["uid"], message["gid"])
-    _checked(_LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+    if not message["plain"]:
+        _checked(_LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
     _checked(_LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
     _checked(_LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "not dumpable")
     os.chdir("/")
@@ -307,9 +339,7 @@ class Keeper:
         with suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
                 self._lanes.discard(pid)
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
-            orphans = {int(pid) for pid in file.read().split()} - self._lanes
-        for pid in orphans:
+        for pid in _children_of(os.getpid()) - self._lanes:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
