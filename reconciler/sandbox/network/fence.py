@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,52 +30,54 @@ class Namespaces:
         return {USER_FD: self.user, NET_FD: self.net}
 
 
-class Fence:
-    """The filter of one namespace. ``tools`` has the paths of nsenter and nft."""
+class Inside:
+    """Runs short programs inside the network namespace, with the rights of its owner. ``tools`` has nsenter's path."""
 
     def __init__(self, helpers: Helpers, tools: Mapping[str, str], namespaces: Namespaces) -> None:
-        self._helpers, self._namespaces = helpers, namespaces
-        self._prefix = (
-            tools["nsenter"],
-            f"--user=/proc/self/fd/{USER_FD}",
-            f"--net=/proc/self/fd/{NET_FD}",
-            "--preserve-credentials",
-            tools["nft"],
-        )
+        self._helpers, self._tools, self._namespaces = helpers, tools, namespaces
 
-    def load(self, rules: str) -> None:
-        """All or nothing. Raises :class:`NetworkFailure`."""
-        code, _, said = self._nft(("-f", "-"), rules.encode())
-        if code != 0:
-            raise NetworkFailure(f"the packet filter can't be loaded: {_line(said) or f'nft ended with {code}'}")
+    def run(self, tool: str, arguments: Sequence[str], given: str = "") -> bytes:
+        """What it writes, ``given`` on its standard input; raises :class:`NetworkFailure` with its complaint.
 
-    def counters(self) -> dict[str, int]:
-        """Packets by the comment of the rule. Raises :class:`NetworkFailure`."""
-        code, listing, said = self._nft(("-j", "list", "ruleset"), b"")
-        if code != 0:
-            raise NetworkFailure(f"the packet filter can't be read: {_line(said) or f'nft ended with {code}'}")
+        Through memory files: nobody has to read while it writes.
+        """
+        stdin, stdout, stderr = (os.memfd_create(name) for name in ("given", "written", "said"))
         try:
-            return counters(listing)
-        except (ValueError, KeyError) as error:
-            raise NetworkFailure(f"the packet filter can't be read: {error}") from error
-
-    def _nft(self, arguments: tuple[str, ...], given: bytes) -> tuple[int | None, bytes, bytes]:
-        """Through memory files: nobody has to read while nft writes."""
-        stdin, stdout, stderr = (os.memfd_create(name) for name in ("rules", "listing", "said"))
-        try:
-            os.write(stdin, given)
+            os.write(stdin, given.encode())
             os.lseek(stdin, 0, os.SEEK_SET)
             fds = {0: stdin, 1: stdout, 2: stderr, **self._namespaces.fds()}
-            helper = self._helpers.start((*self._prefix, *arguments), environment=ENVIRONMENT, fds=fds)
+            helper = self._helpers.start(self._argv(tool, arguments), environment=ENVIRONMENT, fds=fds)
             code = helper.wait(_PATIENCE)
             if code is None:
                 helper.kill()
-            return code, _whole(stdout), _whole(stderr)
+            if code != 0:
+                raise NetworkFailure(f"{tool}: {_line(_whole(stderr)) or f'ended with {code}'}")
+            return _whole(stdout)
         except OSError as error:
-            raise NetworkFailure(f"nft can't be started: {error}") from error
+            raise NetworkFailure(f"{tool} can't be started: {error}") from error
         finally:
             for fd in (stdin, stdout, stderr):
                 os.close(fd)
+
+    def _argv(self, tool: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        user, net = f"--user=/proc/self/fd/{USER_FD}", f"--net=/proc/self/fd/{NET_FD}"
+        return (self._tools["nsenter"], user, net, "--preserve-credentials", self._tools[tool], *arguments)
+
+
+def load(inside: Inside, rules: str) -> None:
+    """All or nothing. Raises :class:`NetworkFailure`."""
+    try:
+        inside.run("nft", ("-f", "-"), rules)
+    except NetworkFailure as failure:
+        raise NetworkFailure(f"the packet filter can't be loaded: {failure}") from failure
+
+
+def read_counters(inside: Inside) -> dict[str, int]:
+    """Packets by the comment of the rule. Raises :class:`NetworkFailure`."""
+    try:
+        return counters(inside.run("nft", ("-j", "list", "ruleset")))
+    except (NetworkFailure, ValueError, KeyError) as failure:
+        raise NetworkFailure(f"the packet filter can't be read: {failure}") from failure
 
 
 def _whole(fd: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any, Final
 
 from reconciler.sandbox.network.ranges import ALWAYS_DENIED, Address, Network, Standing
@@ -32,13 +32,13 @@ def allow_rules(pins: Sequence[Pin], own: Iterable[Address] = (), *, host_loopba
     if ranges:
         body += _own(own)
         body += [_accept(pin, target) for pin, target in ranges]
-    body.append(f'counter {_REJECT} comment "denied"')
-    return _table([*_always_denied(), 'oifname "lo" accept', "ct state established,related accept", *body])
+    body += _rejected("", "denied")
+    return _table([*_always_denied(), "ct state established,related accept", *body])
 
 
 def block_rules() -> str:
     """Everything is open but what never is."""
-    return _table([*_always_denied(), 'oifname "lo" accept', 'counter accept comment "open"'])
+    return _table([*_always_denied(), 'counter accept comment "open"'])
 
 
 def counters(listing: bytes | str) -> dict[str, int]:
@@ -82,23 +82,31 @@ def _table(output: Iterable[str]) -> str:
 
 
 def _always_denied() -> list[str]:
-    """Neighbour discovery comes first: IPv6 can't do without, and it never leaves the link to the backend."""
+    """Loopback and neighbour discovery come first: neither leaves the namespace, and answers of this very filter to
+    an address that is denied as a destination travel over loopback."""
     v4 = ", ".join(str(d.network) for d in ALWAYS_DENIED if isinstance(d.network, IPv4Network))
     v6 = ", ".join(str(d.network) for d in ALWAYS_DENIED if not isinstance(d.network, IPv4Network))
-    return [
-        _NEIGHBOURS,
-        f'ip daddr {{ {v4} }} counter {_REJECT} comment "denied-always"',
-        f'ip6 daddr {{ {v6} }} counter {_REJECT} comment "denied-always"',
-    ]
+    rules = ['oifname "lo" accept', _NEIGHBOURS, f'ip daddr {{ {v4} }} counter {_REJECT} comment "denied-always"']
+    return rules + _rejected(f"ip6 daddr {{ {v6} }} ", "denied-always")
 
 
 def _own(own: Iterable[Address]) -> list[str]:
-    out = []
-    for family, kind in (("ip", 4), ("ip6", 6)):
-        listed = sorted(str(a) for a in own if a.version == kind and not a.is_loopback and not a.is_link_local)
-        if listed:
-            out.append(f'{family} daddr {{ {", ".join(listed)} }} counter {_REJECT} comment "denied-own"')
-    return out
+    rules = []
+    v4 = sorted(a for a in own if isinstance(a, IPv4Address) and not a.is_loopback and not a.is_link_local)
+    v6 = sorted(a for a in own if isinstance(a, IPv6Address) and not a.is_loopback and not a.is_link_local)
+    if v4:
+        rules.append(f'ip daddr {{ {", ".join(map(str, v4))} }} counter {_REJECT} comment "denied-own"')
+    if v6:
+        rules += _rejected(f"ip6 daddr {{ {', '.join(map(str, v6))} }} ", "denied-own")
+    return rules
+
+
+def _rejected(match: str, comment: str) -> list[str]:
+    """An answer at once. TCP over IPv6 takes a message of ICMP for one only after a second, but a reset right away."""
+    return [
+        f'{match}meta nfproto ipv6 meta l4proto tcp counter reject with tcp reset comment "{comment}"',
+        f'{match}counter {_REJECT} comment "{comment}"',
+    ]
 
 
 def _accept(pin: Pin, target: str) -> str:

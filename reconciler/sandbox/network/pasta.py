@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reconciler.sandbox.network.fence import ENVIRONMENT, NET_FD, USER_FD, Namespaces
+from reconciler.sandbox.network.fence import ENVIRONMENT, NET_FD, USER_FD, Inside, Namespaces
 from reconciler.sandbox.network.tapped import Started, until
 
 
@@ -33,7 +33,7 @@ class Pasta:
             out.append("--no-ndp")
         return (*out, "--userns", f"/proc/self/fd/{USER_FD}", "--netns", f"/proc/self/fd/{NET_FD}")
 
-    def start(self, started: Started, namespaces: Namespaces, child_pid: int) -> dict[str, Any]:
+    def start(self, started: Started, namespaces: Namespaces, inside: Inside, child_pid: int) -> dict[str, Any]:
         """See :class:`reconciler.sandbox.network.tapped.Tap`."""
         fds = {1: started.said, 2: started.said, **namespaces.fds()}
         started.helper = started.helpers.start(self.arguments(), environment=ENVIRONMENT, fds=fds)

@@ -93,6 +93,8 @@ def _slirp(resolution: Resolution, capabilities: Capabilities) -> Held | _Refuse
     if subnet is None:
         return _Refused("the list leaves no small IPv4 network for the inside")
     ipv6 = any(isinstance(p.network, IPv6Network) for p in pins)
+    if ipv6 and "ip" not in capabilities.tools:
+        return _Refused("ip is missing, and an IPv6 address is listed")
     inside = gateway(subnet) if loopback else None
     tap = Slirp(capabilities.tools["slirp4netns"], subnet=subnet, loopback=bool(loopback), ipv6=ipv6)
     rules = allow_rules(pins, resolution.own, host_loopback=inside)
@@ -116,7 +118,7 @@ def _unrestricted(network: Network, capabilities: Capabilities, only: str | None
     missing = why_not("slirp4netns", capabilities) if only in (None, "slirp4netns") else f"only {only} is considered"
     if missing is not None:
         return Host(f"link-local addresses and metadata services can't be blocked (slirp4netns: {missing})")
-    tap = Slirp(capabilities.tools["slirp4netns"], subnet=DEFAULT_SUBNET, ipv6=True, dns=True)
+    tap = Slirp(capabilities.tools["slirp4netns"], subnet=DEFAULT_SUBNET, ipv6="ip" in capabilities.tools, dns=True)
     plan = Plan(block_rules(), tap, capabilities.tools, {"pinned": {}})
     return _held(plan, hosts_file(()), resolv=f"nameserver {resolver(DEFAULT_SUBNET)}\n".encode())
 

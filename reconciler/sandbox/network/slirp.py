@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox.network.fence import ENVIRONMENT, NET_FD, USER_FD, Namespaces
+from reconciler.sandbox.network.fence import ENVIRONMENT, NET_FD, USER_FD, Inside, Namespaces
 from reconciler.sandbox.network.ranges import Network
 from reconciler.sandbox.network.tapped import Started, wait_for
 
@@ -22,6 +22,8 @@ _SUBNETS: Final = (
     *(IPv4Network(n) for n in ("10.213.77.0/24", "172.30.213.0/24", "192.168.213.0/24", "198.19.213.0/24")),
 )
 DEVICE: Final = "tap0"
+_IPV6: Final = f"addr add fd00::100/64 dev {DEVICE} nodad\nroute replace default via fd00::2 dev {DEVICE}\n"
+"""What the router would announce in a second or two. The filter closes fd00::/8 as a destination all the same."""
 
 
 def subnet_beside(networks: Sequence[Network]) -> IPv4Network | None:
@@ -75,7 +77,7 @@ class Slirp:
         out += [f"--ready-fd={_READY_FD}", f"--exit-fd={_EXIT_FD}", f"--userns-path=/proc/self/fd/{USER_FD}"]
         return (*out, "--netns-type=path", f"/proc/self/fd/{NET_FD}", DEVICE)
 
-    def start(self, started: Started, namespaces: Namespaces, child_pid: int) -> dict[str, Any]:
+    def start(self, started: Started, namespaces: Namespaces, inside: Inside, child_pid: int) -> dict[str, Any]:
         """See :class:`reconciler.sandbox.network.tapped.Tap`."""
         ready, told = os.pipe2(os.O_CLOEXEC)
         ends, held = os.pipe2(os.O_CLOEXEC)
@@ -88,4 +90,6 @@ class Slirp:
             os.close(ends)
         if not wait_for(ready, started.helper):
             raise started.failure(self.name)
+        if self._ipv6:
+            inside.run("ip", ("-6", "-batch", "-"), _IPV6)
         return {"helper": started.helper.pid, "subnet": str(self._subnet), "hostLoopback": self._loopback}

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from reconciler.sandbox.network.fence import Fence, Namespaces
+from reconciler.sandbox.network.fence import Inside, Namespaces, load, read_counters
 from reconciler.sandbox.network.port import Evidence, Helper, Helpers, NetworkFailure
 
 _PATIENCE: Final = 10.0
@@ -27,7 +27,7 @@ class Tap(Protocol):
 
     name: str
 
-    def start(self, started: Started, namespaces: Namespaces, child_pid: int) -> dict[str, Any]:
+    def start(self, started: Started, namespaces: Namespaces, inside: Inside, child_pid: int) -> dict[str, Any]:
         """Facts for the report."""
 
 
@@ -73,7 +73,7 @@ class Tapped:
 
     def __init__(self, helpers: Helpers, plan: Plan) -> None:
         self._helpers, self._plan = helpers, plan
-        self._fence: Fence | None = None
+        self._fence: Inside | None = None
         self._started: Started | None = None
 
     def passed(self) -> tuple[int, ...]:
@@ -83,12 +83,12 @@ class Tapped:
     def open(self, child_pid: int, user_ns_fd: int, net_ns_fd: int) -> Evidence:
         """The filter is loaded before there is any way out for it to guard."""
         namespaces = Namespaces(user_ns_fd, net_ns_fd)
-        fence = Fence(self._helpers, self._plan.tools, namespaces)
-        fence.load(self._plan.rules)
-        self._fence = fence
+        inside = Inside(self._helpers, self._plan.tools, namespaces)
+        load(inside, self._plan.rules)
+        self._fence = inside
         self._started = Started(self._helpers)
         try:
-            facts = self._plan.tap.start(self._started, namespaces, child_pid)
+            facts = self._plan.tap.start(self._started, namespaces, inside, child_pid)
         except OSError as error:
             raise NetworkFailure(f"{self._plan.tap.name} can't be started: {error}") from error
         return Evidence(self._plan.tap.name, {"rules": self._plan.rules, **self._plan.facts, **facts})
@@ -99,7 +99,7 @@ class Tapped:
         try:
             if self._fence is not None:
                 with suppress(NetworkFailure):
-                    found = self._fence.counters()
+                    found = read_counters(self._fence)
         finally:
             if self._started is not None:
                 self._started.end()
