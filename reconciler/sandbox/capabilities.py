@@ -37,6 +37,7 @@ class Capabilities:
     """``tools`` has the absolute path of each helper that is there (bwrap, setpriv, prlimit, nft, nsenter, slirp4netns,
     pasta). ``sandbox`` is what the self-test of the production command line proved from the inside; ``why_not`` is its
     reason otherwise. ``tun``: the identity that runs helpers may open /dev/net/tun. ``uid`` is our own effective one.
+    ``egress``: network backend -> why its live probe failed, empty for a proof; what isn't in it wasn't tried.
     """
 
     platform: Platform = "other"
@@ -54,6 +55,7 @@ class Capabilities:
     cgroup: CgroupPlace | None = None
     cgroup_why_not: str = ""
     rows: tuple[Row, ...] = ()
+    egress: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def root(self) -> bool:

@@ -12,7 +12,7 @@ from reconciler.sandbox.capabilities import Platform
 
 _MERGED = ("/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32")
 _MASKS = ("/proc/keys", "/proc/timer_list", "/proc/kcore", "/proc/kmsg", "/proc/kallsyms")
-_TOOLS = ("bwrap", "setpriv", "prlimit", "nft", "nsenter", "slirp4netns", "pasta", "unshare", "newuidmap")
+_TOOLS = ("bwrap", "setpriv", "prlimit", "nft", "nsenter", "ip", "slirp4netns", "pasta", "unshare", "newuidmap")
 _FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 

@@ -37,7 +37,7 @@ class Pasta:
         """See :class:`reconciler.sandbox.network.tapped.Tap`."""
         fds = {1: started.said, 2: started.said, **namespaces.fds()}
         started.helper = started.helpers.start(self.arguments(), environment=ENVIRONMENT, fds=fds)
-        if not until(lambda: _routed(child_pid), started.helper):
+        if not until(lambda: _routed(child_pid) and _listening(child_pid, self._loopback), started.helper):
             raise started.failure(self.name)
         return {"helper": started.helper.pid, "hostLoopback": bool(self._loopback)}
 
@@ -52,3 +52,17 @@ def _routed(child_pid: int) -> bool:
     if any(line.split()[1] == "00000000" for line in v4):
         return True
     return not v4 and any(line.startswith("0" * 32 + " 00 ") and not line.endswith(" lo") for line in v6)
+
+
+def _listening(child_pid: int, ports: Sequence[int]) -> bool:
+    """Whether the listeners that lead to the host's loopback are there; they come after the routes."""
+    if not ports:
+        return True
+    found: set[int] = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{child_pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        found |= {int(f[1].rpartition(":")[2], 16) for f in map(str.split, lines) if f[3] == "0A"}
+    return found.issuperset(ports)

@@ -81,7 +81,7 @@ def why_not(backend: str, capabilities: Capabilities) -> str | None:
         return "the packet filter can't be loaded in a namespace of ours"
     if not capabilities.tun:
         return "/dev/net/tun can't be opened by the user that helpers run as"
-    return None
+    return capabilities.egress.get(backend) or None
 
 
 def _slirp(resolution: Resolution, capabilities: Capabilities) -> Held | _Refused:
