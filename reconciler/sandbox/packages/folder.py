@@ -19,7 +19,8 @@ from reconciler.base.canonical import loads
 from reconciler.sandbox.packages.faults import PackagesError, PackagesNotReady
 from reconciler.sandbox.packages.lockfile import Lock, this_python
 
-PYTHON_INSIDE, NODE_INSIDE = "/opt/packages/python", "/opt/packages/node/node_modules"
+PYTHON_INSIDE, NODE_INSIDE = "/packages/python", "/packages/node/node_modules"
+"""At the top, since every other folder may be the host's own, in which nothing can be made to stand."""
 MANIFEST = "manifest.json"
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from dataclasses import dataclass
 from functools import cache
 
-_INSIDE_PYTHON = "/opt/python"
-_INSIDE_NODE = "/opt/node/bin/node"
 _BOUND = ("/usr/", "/bin/", "/lib/", "/lib64/")
 """Folders that every sandbox has."""
 _FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
@@ -21,7 +18,7 @@ _FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """``path`` is as seen inside; ``read_only`` what has to be bound for that, (host path, path inside)."""
+    """``read_only`` is what has to be bound for ``path`` to work, (host path, path inside)."""
 
     path: str
     read_only: tuple[tuple[str, str], ...] = ()
@@ -34,11 +31,7 @@ def python() -> Interpreter:
     if path.startswith(_BOUND):
         return Interpreter(path)
     prefix = os.path.realpath(sys.base_prefix)
-    # A shared build finds its library by the absolute path it was built for.
-    inside = prefix if sysconfig.get_config_var("Py_ENABLE_SHARED") else _INSIDE_PYTHON
-    if not path.startswith(prefix + "/"):
-        return Interpreter(path, ((path, path), (prefix, prefix)))
-    return Interpreter(inside + path[len(prefix) :], ((prefix, inside),))
+    return Interpreter(path, _same(*((prefix,) if path.startswith(f"{prefix}/") else (path, prefix))))
 
 
 @cache
@@ -49,6 +42,10 @@ def node() -> Interpreter | None:
         found = os.path.join(folder, "node")
         if folder.startswith("/") and os.path.isfile(found) and os.access(found, os.X_OK):
             path = os.path.realpath(found)
-            bound = path.startswith(_BOUND)
-            return Interpreter(path) if bound else Interpreter(_INSIDE_NODE, ((path, _INSIDE_NODE),))
+            return Interpreter(path) if path.startswith(_BOUND) else Interpreter(path, _same(path))
     return None
+
+
+def _same(*paths: str) -> tuple[tuple[str, str], ...]:
+    """Bound where they are: shared builds find their library by that path, and runs without a sandbox need no other."""
+    return tuple((path, path) for path in paths)

@@ -30,6 +30,7 @@ from reconciler.sandbox.command import Command
 from reconciler.sandbox.packages.folder import Packages
 from reconciler.sandbox.runners import interpreters
 from reconciler.sandbox.runners.frame import new_token, whole
+from reconciler.sandbox.runners.interpreters import Interpreter
 from reconciler.sandbox.runners.outcome import Runs, ScriptResult, not_started, script_result
 from reconciler.sandbox.runners.staging import header, staged
 from reconciler.secrets.masking import Masker
@@ -46,28 +47,33 @@ def run_python(
     timeout_ms: int = 30_000,
     secrets: Iterable[str] = (),
     packages: Packages | None = None,
+    interpreter: Interpreter | None = None,
 ) -> ScriptResult:
-    """Run it. ``packages``: the managed ones; while they aren't ready, nothing runs and the result says so."""
+    """Run it. ``packages``: the managed ones; while they aren't ready, nothing runs and the result says so.
+
+    ``interpreter``: another than the default, which packages must have been built for.
+    """
     token = new_token()
     try:
-        started = command(script, token, context or {}, environment or {}, timeout_ms=timeout_ms, packages=packages)
+        bound = packages.python() if packages is not None else None
     except GitopsError as error:
         return not_started(error.message)
+    chosen = interpreter or interpreters.python()
+    given = header(token, context or {}, (bound[1], bound[0]) if bound else ())
+    started = command(script, given, environment or {}, timeout_ms=timeout_ms, interpreter=chosen, bound=bound)
     return script_result(sandbox.run(started), token, Masker(secrets))
 
 
 def command(
     script: str,
-    token: str,
-    context: Mapping[str, Any],
+    header: bytes,
     environment: Mapping[str, str],
     *,
     timeout_ms: int,
-    packages: Packages | None = None,
+    interpreter: Interpreter,
+    bound: tuple[str, str] | None = None,
 ) -> Command:
-    """How it is started. Raises ``PackagesNotReady``, and ``ValueError`` for a context that isn't JSON."""
-    interpreter = interpreters.python()
-    bound = packages.python() if packages is not None else None
+    """How it is started. ``bound``: the folder of the packages, as (host path, path inside)."""
     files = {"run.py": staged("run_python.py"), "script.py": whole(script).encode()}
     if "reconciler" in script:
         files["reconciler/healthcheck.py"] = staged("healthcheck.py")
@@ -77,5 +83,5 @@ def command(
         files=files,
         timeout_ms=timeout_ms,
         read_only=(*interpreter.read_only, *((bound,) if bound else ())),
-        stdin=header(token, context, (bound[1], bound[0]) if bound else ()),
+        stdin=header,
     )

@@ -1,11 +1,14 @@
 // Runs script.mjs beside it and reports what it returned. Staged into a sandbox; the header (JSON: token, context,
 // packages) comes on standard input.
-import { existsSync, openSync, readFileSync, symlinkSync, writeSync } from "node:fs";
+import { existsSync, ftruncateSync, openSync, readFileSync, symlinkSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const exit = process.exit.bind(process);
 const stringify = JSON.stringify.bind(JSON);
 const header = JSON.parse(readFileSync(0, "utf8"));
+try {
+  ftruncateSync(0, 0); // where the header came in a file, others hold that file too: PID 1, for one
+} catch {}
 const keep = (() => {
   try {
     return openSync("/proc/self/fd/2", "w"); // a script may close its standard error

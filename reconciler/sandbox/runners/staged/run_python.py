@@ -18,6 +18,10 @@ NAME = "script.py"
 def main() -> None:
     keep = posix.dup(2)  # a script may close its standard error
     header = parse(read(0).decode())
+    try:  # noqa: SIM105
+        posix.ftruncate(0, 0)  # where the header came in a file, others hold that file too: PID 1, for one
+    except OSError:
+        pass
     nothing = posix.open("/dev/null", posix.O_RDONLY)
     posix.dup2(nothing, 0)
     posix.close(nothing)

@@ -60,7 +60,7 @@ def test_what_runs_get(lock: Lock, tmp_path: Path) -> None:
         packages.python()
     assert caught.value.state == "pending"
     sync(lock, tmp_path, build=build)
-    assert packages.python() == (str(tmp_path / lock.digest / "python"), "/opt/packages/python")
+    assert packages.python() == (str(tmp_path / lock.digest / "python"), "/packages/python")
     assert packages.node() is None
 
 
