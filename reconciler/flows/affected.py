@@ -116,7 +116,7 @@ class Renderer:
         spec = body["spec"]
         members: Sequence[str] = spec.get("environments") or ()
         seen = {"id": system.key.name, "name": display_name(body["metadata"]), "fields": spec.get("fields") or {}}
-        for number, assignment in enumerate(spec.get("checks") or ()):
+        for assignment in spec.get("checks") or ():
             name = assignment["check"]
             whole = only is None or name in only.checks
             if not whole and only is not None and not only.environments.intersection(members):
@@ -128,7 +128,7 @@ class Renderer:
             rest = dumps({k: v for k, v in assignment.items() if k not in ("check", "environments")})
             bound = pieces.bind(rest, self._seen[name], seen)
             uids = (self._uid(system.key), self._uid(check.key))
-            for environment in self._environments(system, number, assignment, members):
+            for environment in _environments(assignment, members):
                 if not whole and only is not None and environment not in only.environments:
                     continue
                 place = self._places.get(environment) or self._place(environment)
@@ -139,26 +139,6 @@ class Renderer:
                     self._report(system, check, environment, faults)
                 else:
                     self.slices[SliceKey(uids[0], uids[1], place.uid)] = (digest(text), text)
-
-    def _environments(
-        self, system: Resource, number: int, assignment: Mapping[str, Any], members: Sequence[str]
-    ) -> Sequence[str | None]:
-        """Null: all the system is in. A list: these, within membership, in its order. None left: one run without."""
-        named = assignment.get("environments")
-        if named is None:
-            return members or (None,)
-        # Of what isn't read now the warning is known, or another source's.
-        outside = [n for n in named if n not in members] if system.key in self._world.fresh else []
-        for name in outside:
-            fault = Fault(
-                "outside-membership",
-                f"system {system.key.name} isn't in environment {name!r}, so {assignment['check']} doesn't run there",
-                ("spec", "checks", number, "environments", named.index(name)),
-                hint="add it to the system's environments, or leave it out here",
-                severity="warning",
-            )
-            self._once((system.key.name, fault.path, name), system, fault)
-        return [m for m in members if m in named] or (None,)
 
     def _place(self, environment: str | None) -> _Place:
         if environment is None:
@@ -216,6 +196,14 @@ class Renderer:
         if what not in self._told:
             self._told.add(what)
             self.diagnostics.append(self._locate(resource, fault))
+
+
+def _environments(assignment: Mapping[str, Any], members: Sequence[str]) -> Sequence[str | None]:
+    """Null: all the system is in. A list: these, within membership, in its order. None left: one run without."""
+    named = assignment.get("environments")
+    if named is None:
+        return members or (None,)
+    return [m for m in members if m in named] or (None,)
 
 
 def _seconds(ms: int) -> float | int:

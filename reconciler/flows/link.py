@@ -100,6 +100,25 @@ def broken_by_removal(world: World, locate: Callable[[Stored, Fault], Diagnostic
         yield locate(referrer, Fault("unresolved-reference", message, x.path, hint="declare it again, or drop this"))
 
 
+def membership_faults(resources: Iterable[Resource], locate: Locate) -> Iterator[Diagnostic]:
+    """Warnings about assignments that name an environment which the system isn't in."""
+    for r in resources:
+        if r.key.kind != "System":
+            continue
+        members = {x.name for x in r.references if x.path[:2] == ("spec", "environments")}
+        checks = {x.path[2]: x.name for x in r.references if x.kind == "Check" and len(x.path) == 4}
+        for x in r.references:
+            if len(x.path) == 5 and x.path[1] == "checks" and x.kind == "Environment" and x.name not in members:
+                fault = Fault(
+                    "outside-membership",
+                    f"system {r.key.name} isn't in environment {x.name!r}, so {checks[x.path[2]]} doesn't run there",
+                    x.path,
+                    hint="add it to the system's environments, or leave it out here",
+                    severity="warning",
+                )
+                yield locate(r, fault)
+
+
 def cycle_faults(world: World, changed: Iterable[Resource], locate: Locate) -> Iterator[Diagnostic]:
     """Circles of ``extends`` and of dependencies that run through something that changed. Each is told once."""
     for kind in ("Environment", "System"):

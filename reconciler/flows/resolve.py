@@ -84,6 +84,7 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
     )
     diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
     diagnostics += link.broken_by_removal(world, lambda s, f: start.locate(s.resource, f))
+    diagnostics += link.membership_faults(fresh.values(), start.locate)
     diagnostics += link.cycle_faults(world, fresh.values(), start.locate)
 
     uids = _Uids(world, changes, start.previous)

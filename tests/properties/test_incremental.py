@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -86,8 +87,43 @@ def repositories(draw: st.DrawFn, kit: Kit, *, dangling: bool = True) -> list[Pl
         if draw(st.integers(0, 3)) == 0:
             kin = {"Environment": ENVIRONMENTS, "Check": CHECKS, "System": SYSTEMS}[document["kind"]]
             metadata["renamedFrom"] = draw(st.sampled_from([n for n in kin if n != metadata["name"]]))
-        placed.append(Placed(document, draw(st.integers(0, 1)), draw(st.integers(0, 2))))
+        placed.append(Placed(document, draw(st.integers(0, 1)), draw(st.integers(0, 7))))
     return draw(st.permutations(placed))
+
+
+@st.composite
+def commits(draw: st.DrawFn, kit: Kit, *, dangling: bool = True) -> list[list[Placed]]:
+    """A few commits one after the other; most of a repository is as it was the commit before, in the same file."""
+    history = [draw(repositories(kit, dangling=dangling))]
+    for _ in range(draw(st.integers(1, 3))):
+        before = {key(p): p for p in history[-1]}
+        other = {key(p): p for p in draw(repositories(kit, dangling=dangling))}
+        taken = set(draw(st.lists(st.sampled_from(sorted({*before, *other})), max_size=3))) if before or other else ()
+        after = {k: (other if k in taken else before).get(k) for k in {*before, *other}}
+        left = [p for _, p in sorted(after.items()) if p is not None]
+        history.append(left if dangling and draw(st.integers(0, 7)) == 0 else [pruned(p, left) for p in left])
+    return history
+
+
+def key(placed: Placed) -> tuple[str, str]:
+    return placed.document["kind"], placed.document["metadata"]["name"]
+
+
+def pruned(placed: Placed, left: list[Placed]) -> Placed:
+    """Without references to what isn't there."""
+    names = {key(p) for p in left}
+    document = deepcopy(placed.document)
+    spec = document["spec"]
+    if ("Environment", spec.get("extends")) not in names:
+        spec.pop("extends", None)
+    if document["kind"] == "System":
+        spec["environments"] = [e for e in spec["environments"] if ("Environment", e) in names]
+        spec["checks"] = [c for c in spec["checks"] if ("Check", c["check"]) in names]
+        spec["dependencies"] = [d for d in spec["dependencies"] if ("System", d["system"]) in names]
+        for c in spec["checks"]:
+            if c["environments"]:
+                c["environments"] = [e for e in c["environments"] if ("Environment", e) in names]
+    return placed._replace(document=document)
 
 
 def files(repository: list[Placed], source: int | None = None) -> dict[str, list[Document]]:
@@ -154,7 +190,7 @@ def holds(kit: Kit, store: SqlStore, given: Any, plan: Plan, how: Settings) -> N
 @given(data=st.data())
 def test_incremental_equals_cold(kit: Kit, data: st.DataObject) -> None:
     with empty() as store:
-        for repository in data.draw(st.lists(repositories(kit), min_size=2, max_size=4), "commits"):
+        for repository in data.draw(commits(kit), "commits"):
             given = files(repository)
             before = content(store)
             plan = tried(kit, store, given)
@@ -175,7 +211,7 @@ def test_incremental_equals_cold(kit: Kit, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_orphans_dont_touch_what_is_active(kit: Kit, data: st.DataObject) -> None:
     with empty() as store:
-        for repository in data.draw(st.lists(repositories(kit), min_size=2, max_size=4), "commits"):
+        for repository in data.draw(commits(kit), "commits"):
             given = files(repository)
             plan = tried(kit, store, given, how=Settings())
             with empty() as cold:
@@ -191,7 +227,7 @@ def test_orphans_dont_touch_what_is_active(kit: Kit, data: st.DataObject) -> Non
 @given(data=st.data())
 def test_two_sources_end_up_as_one_would(kit: Kit, data: st.DataObject) -> None:
     """The order of applies between sources may refuse some of them, but never makes a difference in the end."""
-    commits = data.draw(st.lists(repositories(kit, dangling=False), min_size=1, max_size=3), "commits")
+    history = data.draw(commits(kit, dangling=False), "commits")
 
     def bring(store: SqlStore, repository: list[Placed]) -> bool:
         done = [False, False]
@@ -204,13 +240,13 @@ def test_two_sources_end_up_as_one_would(kit: Kit, data: st.DataObject) -> None:
         return False
 
     with empty() as store, empty() as cold:
-        came = [bring(store, repository) for repository in commits]
+        came = [bring(store, repository) for repository in history]
         # Two sources that need each other can be led there in steps, but not from nothing.
-        assume(came[-1] and bring(cold, commits[-1]))
+        assume(came[-1] and bring(cold, history[-1]))
         assert content(store) == content(cold)
         for source in (0, 1):
             assert not kit.plan(
-                store, files(commits[-1], source), source=f"source-{source}", settings=DELETE, quick=False
+                store, files(history[-1], source), source=f"source-{source}", settings=DELETE, quick=False
             ).pending
 
 
