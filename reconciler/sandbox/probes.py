@@ -18,14 +18,13 @@ from typing import Any
 
 from reconciler.sandbox import boxed, cgroups
 from reconciler.sandbox.boxed import Box
-from reconciler.sandbox.bubblewrap import Layout, arguments
 from reconciler.sandbox.capabilities import Capabilities, CgroupPlace
 from reconciler.sandbox.command import Command
 from reconciler.sandbox.confine_main import landlock_version
 from reconciler.sandbox.decide import Decision, dropped
 from reconciler.sandbox.environment import construct
 from reconciler.sandbox.findings import Findings, read_findings
-from reconciler.sandbox.host import platform, this_host, tools
+from reconciler.sandbox.host import platform, tools
 from reconciler.sandbox.policy import Resources, SandboxPolicy, merge
 from reconciler.sandbox.seccomp import ARCHITECTURES
 from reconciler.sandbox.spawner import Lane, Spawner, SpawnerLost
@@ -50,12 +49,28 @@ def capabilities(policy: SandboxPolicy, spawner: Spawner) -> Capabilities:
             found = _cache.get(key)
             if found is None:
                 found = _cache[key] = probe(policy, spawner)
-    return found
+    return egress(found, policy, spawner) if _needs_egress(policy) else found
+
+
+def egress(found: Capabilities, policy: SandboxPolicy, spawner: Spawner) -> Capabilities:
+    """The same with the live probe of egress, which costs some runs of its own and is kept for itself."""
+    from reconciler.sandbox.network.live import with_egress
+
+    with _lock:
+        return with_egress(found, policy, spawner, _interpreter())
+
+
+def _needs_egress(policy: SandboxPolicy) -> bool:
+    network = policy.network
+    return bool(network.allow) if network.mode == "allowlist" else network.mode == "unrestricted"
 
 
 def forget() -> None:
     """A set-up failed: what was found out may not hold any more."""
+    from reconciler.sandbox.network.probe import forget as forget_egress
+
     _cache.clear()
+    forget_egress()
 
 
 def probe(policy: SandboxPolicy, spawner: Spawner) -> Capabilities:
