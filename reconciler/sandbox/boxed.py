@@ -27,7 +27,8 @@ from reconciler.sandbox.spawner import Lane, Spawner, SpawnerLost
 from reconciler.sandbox.staging import reachable_binds
 from reconciler.sandbox.stream import Follow, Followed
 
-_GROUP = b"nogroup:x:65534:\n"
+_REMEMBERED = 256
+_LINKER_CACHE = "/etc/ld.so.cache"
 _NSSWITCH = b"passwd: files\ngroup: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n"
 _HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
 
@@ -46,12 +47,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """All that runs under one policy share."""
+    """All that runs under one policy share, and the environment of this one. ``encoded`` remembers command lines."""
 
     policy: SandboxPolicy
     capabilities: Capabilities
     spawner: Spawner
     environment: Mapping[str, str]
+    encoded: dict[bubblewrap.Layout, bytes] = field(default_factory=dict)
 
 
 def run(box: Box, decision: Decision, command: Command, deadline: float) -> Outcome:
@@ -134,12 +136,12 @@ def _describe(
     """Put everything bubblewrap reads into descriptors; the command line that is left."""
     policy = box.policy
     files = dict(command.files) if held is None else {**held.files, **command.files}
-    etc = _etc(policy, _HOSTS if held is None else held.hosts)
+    etc = _etc(policy, _HOSTS if held is None else held.hosts, resolv=b"" if held is None else held.resolv)
     passed = gate.passed() if gate is not None else ()
     if len(etc) + len(files) > bubblewrap.MAX_FILES:
         raise OSError(errno.E2BIG, f"more than {bubblewrap.MAX_FILES - len(etc)} files")
     for number, content in enumerate((*etc.values(), *files.values()), bubblewrap.FIRST_FILE_FD):
-        given[number] = fds.holding(content)
+        given[number] = fds.holding(content) if content is not None else fds.opened(_LINKER_CACHE)
     for number, fd in enumerate(passed, FIRST_PASSED_FD):
         given[number] = fd
     filtered = box.capabilities.seccomp
@@ -158,21 +160,28 @@ def _describe(
         block=gate is not None,
         host_network=isinstance(network, HostNetwork),
     )
-    arguments = bubblewrap.arguments(policy, this_host(), layout)
-    given[bubblewrap.ARGS_FD] = fds.holding(bubblewrap.encode(arguments))
+    content = box.encoded.get(layout)
+    if content is None:
+        content = bubblewrap.encode(bubblewrap.arguments(policy, this_host(), layout))
+        if len(box.encoded) < _REMEMBERED:
+            box.encoded[layout] = content
+    given[bubblewrap.ARGS_FD] = fds.holding(content)
     tools = box.capabilities.tools
     inner = (*limits.prlimit_arguments(tools["prlimit"], policy.resources), *(held.launcher if held else ()))
     return bubblewrap.command_line(tools["bwrap"], (*inner, *command.argv))
 
 
-def _etc(policy: SandboxPolicy, hosts: bytes) -> dict[str, bytes]:
+def _etc(policy: SandboxPolicy, hosts: bytes, *, resolv: bytes) -> dict[str, bytes | None]:
+    """Name -> content; None: a copy of the host's, which is cheaper than one more mount."""
     uid, gid = policy.privilege.uid or NOBODY, policy.privilege.gid or policy.privilege.uid or NOBODY
+    cache: dict[str, bytes | None] = {"ld.so.cache": None} if os.path.exists(_LINKER_CACHE) else {}
     return {
+        **cache,
         "passwd": f"sandbox:x:{uid}:{gid}:sandbox:/scratch:/bin/sh\n".encode(),
         "group": f"sandbox:x:{gid}:\n".encode(),
         "hosts": hosts,
-        "nsswitch.conf": _NSSWITCH,
-        "resolv.conf": b"",
+        "nsswitch.conf": _NSSWITCH.replace(b"hosts: files", b"hosts: files dns") if resolv else _NSSWITCH,
+        "resolv.conf": resolv,
     }
 
 

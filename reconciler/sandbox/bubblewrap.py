@@ -19,14 +19,14 @@ _TMP_BYTES = 16 * 1024 * 1024
 _SHM_BYTES = 4 * 1024 * 1024
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 _IDENTITY = ("--disable-userns", "--cap-drop", "ALL", "--die-with-parent", "--new-session", "--hostname", "sandbox")
-_FROM_ETC = ("/etc/ssl", "/etc/ca-certificates", "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
+_FROM_ETC = ("/etc/ssl", "/etc/alternatives")
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """What of the host the command line depends on. ``merged``: (link, target) of /bin and its like, where they are
-    links; ``separate``: those that are folders. ``masks``: files below /proc that exist and tell too much. ``top``:
-    (name, link target or None) of everything in /, used with the file system off only."""
+    links; ``separate``: those that are folders. ``masks``: files below /proc that everybody may read and nobody should.
+    ``top``: (name, link target or None) of everything in /, used with the file system off only."""
 
     merged: tuple[tuple[str, str], ...] = ()
     separate: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Hold what the self-test saw from the inside against what a sandbox must look like: pure, so that lies can be tried."""
+"""Hold what the self-test saw from the inside against what a sandbox must look like; pure, so lies can be tried."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,8 @@ def this_host() -> Host:
     """Links and folders of /, and the masks that apply."""
     links = tuple((p, os.readlink(p).lstrip("/")) for p in _MERGED if os.path.islink(p))
     folders = tuple(p for p in _MERGED if os.path.isdir(p) and not os.path.islink(p))
-    masks = tuple(p for p in _MASKS if os.path.exists(p))
+    # The others are root's, and no process of a sandbox is root outside of it: a mount for each would only cost time.
+    masks = tuple(p for p in _MASKS if os.path.exists(p) and os.stat(p).st_mode & stat.S_IROTH)
     top = tuple((f"/{e.name}", os.readlink(e.path) if e.is_symlink() else None) for e in sorted_entries("/"))
     return Host(links, folders, masks, top)
 

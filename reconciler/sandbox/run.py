@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 from reconciler.sandbox import bare, boxed
 from reconciler.sandbox.boxed import Box, Outcome
+from reconciler.sandbox.bubblewrap import Layout
 from reconciler.sandbox.capabilities import Capabilities
 from reconciler.sandbox.command import Command, RunResult
 from reconciler.sandbox.decide import Decision, decide, requested
@@ -40,6 +42,9 @@ class Sandbox:
         self._capabilities = capabilities
         self._synthetic = () if synthetic is None else (Downgrade("policy", synthetic, synthetic=True),)
         self._requested = policy.to_json()
+        self._asked = requested(policy)
+        self._encoded: dict[Layout, bytes] = {}
+        self._decided: tuple[Capabilities, Decision] | None = None
 
     @classmethod
     def provided(cls, provider: Callable[[], object] | None, spawner: Spawner) -> Sandbox:
@@ -56,33 +61,35 @@ class Sandbox:
         """Run to the end, or refuse. Raises nothing that the command, the host or the network can cause."""
         started = time.monotonic()
         deadline = started + command.timeout_ms / 1000
-        choice = self._network()
         capabilities = self.capabilities
-        decision = decide(self.policy, capabilities, choice)
+        decision = self._decide(capabilities)
         environment = construct(command.environment, filtered=self.policy.enabled)
         if decision.mode == "refused":
             outcome = Outcome()
         else:
-            box = Box(self.policy, capabilities, self._spawner, environment.variables)
+            box = Box(self.policy, capabilities, self._spawner, environment.variables, self._encoded)
             runner = boxed.run if decision.mode == "sandbox" else bare.run
             outcome = runner(box, decision, command, deadline)
             if outcome.failure is not None:
                 forget()
         report = self._report(decision, outcome, environment.dropped)
-        return _result(decision, outcome, report, (time.monotonic() - started) * 1000, self.policy)
+        return _result(decision, outcome, report, (time.monotonic() - started) * 1000)
 
-    def _network(self) -> Choice:
-        """Names are resolved for each run; without any there is nothing to look up."""
+    def _decide(self, capabilities: Capabilities) -> Decision:
+        """Names of an allow list are resolved for each run; without any, one decision serves all."""
         network = self.policy.network
-        if not self.policy.enabled:
-            return HostNetwork()
-        if network.mode == "deny" or (network.mode == "allowlist" and not network.allow):
-            return Routeless()
-        if network.mode == "unrestricted" and not network.deny_link_local_and_metadata:
-            return HostNetwork()
-        from reconciler.sandbox.network.plan import choose
+        choice: Choice
+        if not self.policy.enabled or (network.mode == "unrestricted" and not network.deny_link_local_and_metadata):
+            choice = HostNetwork()
+        elif network.mode == "deny" or (network.mode == "allowlist" and not network.allow):
+            choice = Routeless()
+        else:
+            from reconciler.sandbox.network.plan import choose
 
-        return choose(network, self.capabilities)
+            return decide(self.policy, capabilities, choose(network, capabilities))
+        if self._decided is None or self._decided[0] is not capabilities:
+            self._decided = (capabilities, decide(self.policy, capabilities, choice))
+        return self._decided[1]
 
     def _report(self, decision: Decision, outcome: Outcome, dropped: tuple[str, ...]) -> SandboxReport:
         downgrades = [*decision.downgrades]
@@ -96,7 +103,7 @@ class Sandbox:
             notes.append(Note("privilege", "processes of this run may be left: their end wasn't seen"))
         return SandboxReport(
             requested=self._requested,
-            enforced=_enforced(self.policy, decision, outcome),
+            enforced=_enforced(self._asked, decision, outcome),
             downgrades=(*self._synthetic, *downgrades),
             notes=tuple(notes),
             platform=self.capabilities.platform,
@@ -105,12 +112,12 @@ class Sandbox:
         )
 
 
-def _enforced(policy: SandboxPolicy, decision: Decision, outcome: Outcome) -> dict[str, bool]:
+def _enforced(asked: dict[str, bool], decision: Decision, outcome: Outcome) -> dict[str, bool]:
     """From what was seen of this run: bubblewrap tells an exit code only after every layer it was told to make."""
     enforced = nothing_enforced()
     if decision.mode != "sandbox" or "status" not in outcome.evidence or outcome.failure is not None:
         return enforced
-    asked, missing = requested(policy), {d.layer for d in decision.downgrades}
+    missing = {d.layer for d in decision.downgrades}
     enforced["resources"] = asked["resources"] and "resources" not in missing
     enforced["filesystem"] = asked["filesystem"]
     enforced["network"] = asked["network"] and "network" not in missing and _fenced(decision, outcome)
@@ -132,9 +139,7 @@ def _evidence(decision: Decision, outcome: Outcome) -> dict[str, Any]:
     return outcome.evidence
 
 
-def _result(
-    decision: Decision, outcome: Outcome, report: SandboxReport, took: float, policy: SandboxPolicy
-) -> RunResult:
+def _result(decision: Decision, outcome: Outcome, report: SandboxReport, took: float) -> RunResult:
     refused = None
     if decision.mode == "refused":
         refused = refusal(report.downgrades)
@@ -160,11 +165,5 @@ def _exit_code(outcome: Outcome) -> int:
         return outcome.followed.status.exit_code
     if outcome.wait_status is None:
         return -1
-    code = _plain_code(outcome.wait_status)
+    code = os.waitstatus_to_exitcode(outcome.wait_status)
     return 128 - code if code < 0 else code
-
-
-def _plain_code(status: int) -> int:
-    import os
-
-    return os.waitstatus_to_exitcode(status)

@@ -121,7 +121,7 @@ def main() -> None:
         "forks": _forks(64),
         "listener": _listener(),
     }
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -153,7 +153,8 @@ class Lane:
     ) -> Running:
         """Start ``argv`` with our descriptors ``fds`` (number there -> number here); they stay ours to close.
 
-        ``boxed``: it is bubblewrap. ``confine`` starts it through ``confine_main``. ``tell`` asks for the pid. Raises :class:`SpawnerLost`.
+        ``boxed``: it is bubblewrap. ``confine`` starts it through ``confine_main``. ``tell`` asks for the pid.
+        Raises :class:`SpawnerLost`.
         """
         reply, answer = os.pipe2(os.O_CLOEXEC)
         ident = next(self._idents)
