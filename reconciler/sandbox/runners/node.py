@@ -28,6 +28,8 @@ from reconciler.sandbox.runners.outcome import Runs, ScriptResult, not_started, 
 from reconciler.sandbox.runners.staging import header, staged
 from reconciler.secrets.masking import Masker
 
+_KEEPING_STDERR = 'exec "$0" "$@" 9>&2'
+"""Node.js itself has no way to duplicate a descriptor."""
 NO_NODE = "Node.js is not installed on this host"
 _MODULE = re.compile(r"^[ \t]*(?:import(?![ \t]*[(.])|export)\b", re.MULTILINE)
 _HELPERS = {
@@ -58,7 +60,7 @@ def run_node(
     except GitopsError as error:
         return not_started(error.message)
     started = Command(
-        (interpreter.path, *_heap(memory_bytes), "run/run.mjs"),
+        ("/bin/sh", "-c", _KEEPING_STDERR, interpreter.path, *_heap(memory_bytes), "run/run.mjs"),
         environment=environment or {},
         files=files(script),
         timeout_ms=timeout_ms,

@@ -1,6 +1,6 @@
 // Runs script.mjs beside it and reports what it returned. Staged into a sandbox; the header (JSON: token, context,
 // packages) comes on standard input.
-import { existsSync, ftruncateSync, openSync, readFileSync, symlinkSync, writeSync } from "node:fs";
+import { existsSync, ftruncateSync, readFileSync, symlinkSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const exit = process.exit.bind(process);
@@ -9,13 +9,7 @@ const header = JSON.parse(readFileSync(0, "utf8"));
 try {
   ftruncateSync(0, 0); // where the header came in a file, others hold that file too: PID 1, for one
 } catch {}
-const keep = (() => {
-  try {
-    return openSync("/proc/self/fd/2", "w"); // a script may close its standard error
-  } catch {
-    return 2;
-  }
-})();
+const keep = 9; // the shell that started this put standard error there as well: a script may close its own
 
 const packages = header.packages.find((path) => existsSync(path));
 if (packages) symlinkSync(packages, new URL("../node_modules", import.meta.url));

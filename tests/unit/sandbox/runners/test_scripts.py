@@ -226,7 +226,7 @@ def test_node_failures(script: str, error: str, sandbox: PlainSandbox) -> None:
 def test_node_knows_its_memory(sandbox: PlainSandbox) -> None:
     run_node(sandbox, "return 1", memory_bytes=256 * 2**20)
     run_node(sandbox, "return 1", memory_bytes=2**20)
-    assert [c.argv[1] for c in sandbox.commands] == ["--max-old-space-size=256", "--max-old-space-size=16"]
+    assert [c.argv[4] for c in sandbox.commands] == ["--max-old-space-size=256", "--max-old-space-size=16"]
 
 
 def test_without_node(sandbox: PlainSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
