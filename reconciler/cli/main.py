@@ -36,6 +36,7 @@ _COMMANDS = {
     "Operate": {
         "source": ("source", "List sources, grant and revoke what they may name"),
         "packages": ("packages", "Lock and build the packages that scripts may import"),
+        "sandbox": ("sandbox", "Probe what this host enforces on scripts, show and set the policy"),
         "completion": ("completion", "Print the completion script of your shell"),
     },
 }

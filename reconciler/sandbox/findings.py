@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.sandbox.capabilities import Row
+from reconciler.sandbox.capabilities import Capabilities, Row
 
 _REFUSALS = {"EPERM", "EACCES", "EROFS", "ENOENT", "ENOSYS", "ENOTDIR"}
 _UNREACHABLE = {"ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "EPERM", "EACCES"}
@@ -68,6 +68,26 @@ def read_findings(
         listener=bool(said["listener"]),
         why_not=first,
         rows=rows,
+    )
+
+
+def missing_rows(why_not: str, what_to_do: str = "") -> tuple[Row, ...]:
+    """Every layer of the self-test, where it couldn't even be run."""
+    return tuple(Row(layer, False, "", why_not, what_to_do or advice) for layer, advice in _ADVICE.items())
+
+
+def more_rows(found: Capabilities) -> tuple[Row, ...]:
+    """What bounds a run as a whole, and what is left where the sandbox can't be had."""
+    place, lock = found.cgroup, found.landlock
+    advice = "delegate a group with the controllers pids and memory to the worker (systemd: Delegate=yes)"
+    unlocked = "the kernel has none, or it isn't switched on"
+    return (
+        Row("control group", True, f"cgroup v{place.version}: memory and processes of a whole run")
+        if place is not None
+        else Row("control group", False, "", found.cgroup_why_not or found.why_not, advice),
+        Row("landlock", True, f"version {lock}, used only where there is no sandbox")
+        if lock
+        else Row("landlock", False, "", unlocked, "boot with landlock among the security modules (lsm=)"),
     )
 
 

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from platform import machine
 from typing import Any
@@ -23,7 +24,7 @@ from reconciler.sandbox.command import Command
 from reconciler.sandbox.confine_main import landlock_version
 from reconciler.sandbox.decide import Decision, dropped
 from reconciler.sandbox.environment import construct
-from reconciler.sandbox.findings import Findings, read_findings
+from reconciler.sandbox.findings import Findings, missing_rows, more_rows, read_findings
 from reconciler.sandbox.host import platform, tools
 from reconciler.sandbox.policy import Resources, SandboxPolicy, merge
 from reconciler.sandbox.seccomp import ARCHITECTURES
@@ -36,6 +37,8 @@ _FILE_SIZE = 1 << 20
 _TIMEOUT = 20.0
 _PREFIX = "/interpreter"
 _NEEDED = ("bwrap", "prlimit")
+_PACKAGES = {"bwrap": "bubblewrap", "prlimit": "util-linux"}
+_ELSEWHERE = "run workers on Linux; for trying out, set onUnavailable to degrade: scripts then run without a sandbox"
 _cache: dict[tuple[object, ...], Capabilities] = {}
 _lock = threading.Lock()
 
@@ -62,7 +65,11 @@ def egress(found: Capabilities, policy: SandboxPolicy, spawner: Spawner) -> Capa
 
 def _needs_egress(policy: SandboxPolicy) -> bool:
     network = policy.network
-    return bool(network.allow) if network.mode == "allowlist" else network.mode == "unrestricted"
+    if not policy.enabled:
+        return False
+    if network.mode == "allowlist":
+        return bool(network.allow)
+    return network.mode == "unrestricted" and network.deny_link_local_and_metadata
 
 
 def forget() -> None:
@@ -74,16 +81,24 @@ def forget() -> None:
 
 
 def probe(policy: SandboxPolicy, spawner: Spawner) -> Capabilities:
-    """The same, without looking at what is known."""
+    """The same, without looking at what is known, and with every row but that of egress."""
+    found = _probe(policy, spawner)
+    return replace(found, rows=(*found.rows, *more_rows(found)))
+
+
+def _probe(policy: SandboxPolicy, spawner: Spawner) -> Capabilities:
     where, uid = platform(), os.geteuid()
     if where != "linux":
-        return Capabilities(where, uid, why_not=f"there are no namespaces on {sys.platform}")
+        why = f"there are no namespaces on {sys.platform}"
+        return Capabilities(where, uid, why_not=why, rows=missing_rows(why, _ELSEWHERE))
     found = tools()
     landlock = landlock_version()
     missing = [name for name in _NEEDED if name not in found]
     if missing:
         why = f"{' and '.join(missing)} can't be found"
-        return Capabilities("linux", uid, found, why_not=why, seccomp=machine() in ARCHITECTURES, landlock=landlock)
+        filtered = machine() in ARCHITECTURES
+        rows = missing_rows(why, f"install {' and '.join(_PACKAGES[name] for name in missing)}")
+        return Capabilities("linux", uid, found, why_not=why, seccomp=filtered, landlock=landlock, rows=rows)
     place: CgroupPlace | str = "the spawner process can't be used"
     tun, findings = False, Findings(why_not="the spawner process can't be used")
     try:
@@ -107,7 +122,7 @@ def probe(policy: SandboxPolicy, spawner: Spawner) -> Capabilities:
         landlock=landlock,
         cgroup=place if isinstance(place, CgroupPlace) else None,
         cgroup_why_not=place if isinstance(place, str) else "",
-        rows=findings.rows,
+        rows=findings.rows or missing_rows(findings.why_not),
     )
 
 

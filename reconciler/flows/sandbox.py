@@ -1,0 +1,61 @@
+"""The sandbox's one policy, kept in the store's settings. Nothing a repository says gets here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from reconciler.base.canonical import dumps, loads
+from reconciler.base.errors import GitopsError
+from reconciler.sandbox.policy import SETTING, SandboxPolicy, faults, merge, shipped_default
+from reconciler.store.port import Reader, Writer
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+def stored_policy(store: Reader) -> SandboxPolicy:
+    """What holds for scripts: the stored policy, else the shipped default. Raises when what is stored can't be read."""
+    from pydantic import ValidationError
+
+    text = store.setting(SETTING)
+    if text is None:
+        return shipped_default()
+    try:
+        return SandboxPolicy.model_validate(loads(text))
+    except ValidationError as error:
+        raise GitopsError(
+            f"the stored sandbox policy can't be read: {'; '.join(faults(error))}",
+            hint="scripts run under the strictest profile until gitops sandbox policy set --reset mends it",
+        ) from error
+    except ValueError as error:
+        raise GitopsError(
+            "the stored sandbox policy isn't JSON", hint="gitops sandbox policy set --reset mends it"
+        ) from error
+
+
+def policy_provider(store: Reader) -> Callable[[], SandboxPolicy]:
+    """For :meth:`reconciler.sandbox.run.Sandbox.provided`: a policy that can't be read is the strictest one."""
+    return lambda: stored_policy(store)
+
+
+def change_policy(store: Writer, overlay: Mapping[str, Any], *, reset: bool = False) -> SandboxPolicy:
+    """Store the policy with the keys of ``overlay``; ``reset`` starts over from the shipped default.
+
+    Nothing is stored when a key or a value is wrong.
+    """
+    from pydantic import ValidationError
+
+    base = shipped_default() if reset else stored_policy(store)
+    try:
+        policy = merge(base, overlay)
+    except ValidationError as error:
+        raise _refused(error) from error
+    store.set_setting(SETTING, dumps(policy.to_json()).decode())
+    return policy
+
+
+def _refused(error: ValidationError) -> GitopsError:
+    return GitopsError(
+        f"the policy wasn't changed: {'; '.join(faults(error))}", hint="gitops sandbox policy show lists every key"
+    )
