@@ -34,8 +34,8 @@ ENVIRONMENTS = ("e0", "e1", "e2", "e3")
 CHECKS = ("c0", "c1", "c2")
 SYSTEMS = ("s0", "s1", "s2")
 URLS = (
-    "https://x.example.net/",
     "https://{{ environment.a | default('none') }}.example.net/{{ system.id }}",
+    "https://x.example.net/",
     "https://{{ environment.name | default('-') }}.example.net/{{ check.name }}/{{ environment.b | default(1) }}",
     "https://{{ system.name }}.example.net/{{ system.fields.f | default('') }}",
     "https://{{ environment.a }}.example.net/",
@@ -50,29 +50,31 @@ class Placed(NamedTuple):
     file: int
 
 
-def subset(names: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(names), unique=True, max_size=len(names)) if names else st.just([])
+def subset(names: tuple[str, ...], least: int = 0) -> st.SearchStrategy[list[str]]:
+    if not names:
+        return st.just([])
+    return st.lists(st.sampled_from(names), unique=True, min_size=min(least, len(names)), max_size=len(names))
 
 
 @st.composite
 def repositories(draw: st.DrawFn, kit: Kit, *, dangling: bool = True) -> list[Placed]:
-    environments = tuple(draw(subset(ENVIRONMENTS)))
-    checks = tuple(draw(subset(CHECKS)))
-    systems = tuple(draw(subset(SYSTEMS)))
+    environments = tuple(draw(subset(ENVIRONMENTS, 2)))
+    checks = tuple(draw(subset(CHECKS, 1)))
+    systems = tuple(draw(subset(SYSTEMS, 1)))
     may_name = (ENVIRONMENTS, CHECKS) if dangling and draw(st.integers(0, 7)) == 0 else (environments, checks)
     urls = URLS if dangling and draw(st.integers(0, 3)) == 0 else URLS[:-1]
     documents = []
     for name in environments:
-        fields = draw(st.dictionaries(st.sampled_from("ab"), st.sampled_from(("u", "v")), max_size=2))
+        fields = draw(st.dictionaries(st.sampled_from("ab"), st.sampled_from(("u", "v", "w")), max_size=2))
         below = [n for n in environments if n < name]
-        parent = draw(st.sampled_from([None, *below]))
+        parent = draw(st.sampled_from([*below, None]))
         documents.append(kit.environment(name, parent, **fields))
     for name in checks:
         documents.append(kit.check(name, draw(st.sampled_from(urls))))
     for name in systems:
         assignments: list[Any] = []
-        members = draw(subset(may_name[0]))
-        for check in draw(subset(may_name[1])):
+        members = draw(subset(may_name[0], 1))
+        for check in draw(subset(may_name[1], 1)):
             where = draw(st.one_of(st.none(), st.just([]), subset(may_name[0])))
             assignments.append({"check": check, "environments": where})
         fields = draw(st.dictionaries(st.just("f"), st.sampled_from(("u", "v"))))
@@ -94,8 +96,14 @@ def repositories(draw: st.DrawFn, kit: Kit, *, dangling: bool = True) -> list[Pl
 @st.composite
 def commits(draw: st.DrawFn, kit: Kit, *, dangling: bool = True) -> list[list[Placed]]:
     """A few commits one after the other; most of a repository is as it was the commit before, in the same file."""
-    history = [draw(repositories(kit, dangling=dangling))]
+    history: list[list[Placed]] = [draw(repositories(kit, dangling=dangling))]
     for _ in range(draw(st.integers(1, 3))):
+        small: bool = draw(st.booleans())
+        if history[-1] and small:
+            history.append(
+                touched(history[-1], draw(st.integers(0, len(history[-1]) - 1)), draw(st.sampled_from("xyz")))
+            )
+            continue
         before = {key(p): p for p in history[-1]}
         other = {key(p): p for p in draw(repositories(kit, dangling=dangling))}
         taken = set(draw(st.lists(st.sampled_from(sorted({*before, *other})), max_size=3))) if before or other else ()
@@ -103,6 +111,16 @@ def commits(draw: st.DrawFn, kit: Kit, *, dangling: bool = True) -> list[list[Pl
         left = [p for _, p in sorted(after.items()) if p is not None]
         history.append(left if dangling and draw(st.integers(0, 7)) == 0 else [pruned(p, left) for p in left])
     return history
+
+
+def touched(repository: list[Placed], at: int, value: str) -> list[Placed]:
+    """With one field of one document changed, as most commits do."""
+    document = deepcopy(repository[at].document)
+    if document["kind"] == "Check":
+        document["metadata"]["title"] = value
+    else:
+        document["spec"]["fields"]["a" if document["kind"] == "Environment" else "f"] = value
+    return [*repository[:at], repository[at]._replace(document=document), *repository[at + 1 :]]
 
 
 def key(placed: Placed) -> tuple[str, str]:
