@@ -179,8 +179,8 @@ def test_twenty_runs_leave_no_helper_and_no_namespace(drive: Drive, world: Any) 
 
 
 def helpers(world: Any, name: str) -> list[int]:
-    """Processes of that name (or of a build of it) in the namespace of the host, or in a sandbox below it."""
-    argv = ["pgrep", rf"^{name}(\.\w+)?$"]
+    """Processes of that name in the namespace of the host, or in a sandbox below it. pasta runs as a build of passt."""
+    argv = ["pgrep", "^passt" if name == "pasta" else f"^{name}$"]
     found = [int(pid) for pid in subprocess.run(argv, capture_output=True, text=True).stdout.split()]
     return [pid for pid in found if _below(pid, world)]
 
