@@ -20,14 +20,13 @@ from reconciler.base.canonical import loads
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import UsageError
 from reconciler.flows.apply import Actor, Applied, apply_planned, apply_reviewed
-from reconciler.flows.opened import Source, open_source
+from reconciler.flows.opened import open_source
 from reconciler.flows.plan import Options, make_plan
-from reconciler.flows.position import unchanged
+from reconciler.flows.position import plan_source
 from reconciler.flows.render import RenderedSlice
 from reconciler.flows.settings import Overrides
 from reconciler.model.plan import Plan
 from reconciler.store.open import open_store, open_to_read
-from reconciler.store.port import Reader
 from reconciler.versioning.loading import check_chains
 
 Folder = str | PathLike[str]
@@ -112,7 +111,7 @@ def plan(
     source = open_source(Path(folder), settings or Overrides(), rev=rev, worktree=worktree)
     reader = open_to_read(source.store if store is None else fspath(store))
     try:
-        return _planned(source, reader, force=force)
+        return plan_source(source, reader, force=force)
     finally:
         reader.close()
 
@@ -151,16 +150,7 @@ def apply(
     writer = open_store(source.store if store is None else fspath(store))
     try:
         return apply_planned(
-            writer, lambda: _planned(source, writer, force=force), actor=who, lock_timeout=lock_timeout
+            writer, lambda: plan_source(source, writer, force=force), actor=who, lock_timeout=lock_timeout
         )
     finally:
         writer.close()
-
-
-def _planned(source: Source, reader: Reader, *, force: bool) -> Plan:
-    tree = source.head.tree if source.head is not None else source.tree().tree
-    found = unchanged(reader, source.name, tree, source.settings)
-    if found is not None:
-        return found
-    options = Options(force=force, moved_past=source.moved_past)
-    return make_plan(source.tree(), source.settings, reader, options=options)

@@ -21,7 +21,7 @@ from reconciler.base.errors import InvalidDocuments
 from reconciler.flows.apply import Actor, Applied, apply_planned
 from reconciler.flows.opened import Source, open_source
 from reconciler.flows.plan import Options, make_plan
-from reconciler.flows.position import unchanged
+from reconciler.flows.position import plan_source, unchanged
 from reconciler.flows.settings import Overrides, Settings
 from reconciler.model.plan import Plan
 from reconciler.store.open import open_store
@@ -199,12 +199,7 @@ class Kit:
 
     def plan_repo(self, store: Reader, source: Source, *, force: bool = False) -> Plan:
         """The plan of an opened repository."""
-        tree = source.head.tree if source.head is not None else source.tree().tree
-        found = unchanged(store, source.name, tree, source.settings)
-        if found is not None:
-            return found
-        options = Options(force=force, moved_past=source.moved_past)
-        return make_plan(source.tree(), source.settings, store, options=options)
+        return plan_source(source, store, force=force)
 
     def apply_repo(self, store: Writer, source: Source, *, force: bool = False) -> Applied:
         """Plan an opened repository and commit it."""

@@ -8,27 +8,11 @@ from typing import TYPE_CHECKING
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
-    from reconciler.flows.opened import Source
-    from reconciler.flows.progress import Progress
     from reconciler.model.plan import Plan
     from reconciler.model.slice import SliceKey
     from reconciler.store.port import Reader
 
 CHANGES, DRIFT, BOTH = 3, 4, 5
-
-
-def plan_source(source: Source, reader: Reader, *, force: bool, progress: Progress) -> Plan:
-    """The plan of a source; nothing is read where nothing can have changed."""
-    from reconciler.flows.position import unchanged
-
-    tree = source.head.tree if source.head is not None else source.tree().tree
-    found = unchanged(reader, source.name, tree, source.settings)
-    if found is not None:
-        return found
-    from reconciler.flows.plan import Options, make_plan
-
-    options = Options(force=force, moved_past=source.moved_past)
-    return make_plan(source.tree(), source.settings, reader, options=options, progress=progress)
 
 
 def show_plan(plan: Plan, reader: Reader, output: Output, *, full: bool = False) -> None:

@@ -79,6 +79,10 @@ class _Place(NamedTuple):
     fields: dict[str, Any]
 
 
+_ANY = ""
+"""No environment's name: what is wrong in all of them."""
+
+
 class Renderer:
     """Renders the slices of a :class:`Work`. ``uid`` gives the uid of every key that can be part of a slice."""
 
@@ -127,6 +131,7 @@ class Renderer:
                 continue
             rest = dumps({k: v for k, v in assignment.items() if k not in ("check", "environments")})
             bound = pieces.bind(rest, self._seen[name], seen)
+            self._report(system, check, _ANY, bound.faults)
             uids = (self._uid(system.key), self._uid(check.key))
             for environment in _environments(assignment, members):
                 if not whole and only is not None and environment not in only.environments:
@@ -135,9 +140,8 @@ class Renderer:
                 if place.uid is None:
                     continue  # told as an unresolved reference, or taken as given
                 text, faults = bound.render(environment, place.fields, self._memo)
-                if faults:
-                    self._report(system, check, environment, faults)
-                else:
+                self._report(system, check, environment, faults)
+                if not faults and not bound.faults:
                     self.slices[SliceKey(uids[0], uids[1], place.uid)] = (digest(text), text)
 
     def _place(self, environment: str | None) -> _Place:
@@ -181,7 +185,9 @@ class Renderer:
         if system.source != check.source:
             watched += f" of source {system.source}" if system.source else ", which was released"
         for hole, fault in faults:
-            if environment is None:
+            if environment == _ANY:
+                where, hint = f"on {watched}", fault.hint or ""
+            elif environment is None:
                 where = f"check {check.key.name} runs without an environment on {watched}"
                 hint = fault.hint or "put the system into an environment, or use | default(...)"
                 if fault.code != "template-undefined":

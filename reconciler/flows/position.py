@@ -7,6 +7,7 @@ neither the models nor the templates.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from reconciler.base.canonical import digest, dumps
 from reconciler.flows.engine import engine_digest
@@ -14,6 +15,10 @@ from reconciler.flows.settings import Settings
 from reconciler.flows.warnings import unpack
 from reconciler.model.plan import Plan, Totals
 from reconciler.store.port import Reader
+
+if TYPE_CHECKING:
+    from reconciler.flows.opened import Source
+    from reconciler.flows.progress import Progress
 
 
 def inputs_digest(settings: Settings, grants: Sequence[tuple[str, str]]) -> str:
@@ -44,3 +49,15 @@ def unchanged(reader: Reader, source: str, tree: str, settings: Settings) -> Pla
         warnings=unpack(w for _, _, _, w in reader.blob_notes(source)),
         totals=Totals(**row.totals),
     )
+
+
+def plan_source(source: Source, reader: Reader, *, force: bool = False, progress: Progress | None = None) -> Plan:
+    """The plan of a source; nothing is read where nothing can have changed. Raises what ``make_plan`` raises."""
+    tree = source.head.tree if source.head is not None else source.tree().tree
+    found = unchanged(reader, source.name, tree, source.settings)
+    if found is not None:
+        return found
+    from reconciler.flows.plan import Options, make_plan
+
+    options = Options(force=force, moved_past=source.moved_past)
+    return make_plan(source.tree(), source.settings, reader, options=options, progress=progress)

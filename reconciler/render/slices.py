@@ -90,11 +90,11 @@ class BoundPieces(NamedTuple):
     def render(self, name: str | None, fields: Mapping[str, Any], memo: Memo) -> tuple[bytes, list[HoleFault]]:
         """The body of the slice in environment ``name`` (None: without one), and what couldn't be filled.
 
-        The body is meaningless when there are faults.
+        The body is meaningless when there are faults, these or those of every environment.
         """
         if not self.fillers:
-            return self.pieces[0], self.faults
-        faults = list(self.faults)
+            return self.pieces[0], []
+        faults: list[HoleFault] = []
         context = {"environment": fields, "check": self.check, "system": self.system}
         parts = [self.pieces[0]]
         for filler, piece in zip(self.fillers, self.pieces[1:], strict=True):

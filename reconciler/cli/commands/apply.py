@@ -62,8 +62,8 @@ def command(
 
 def _planned(where: Where, output: Output, *, yes: bool, force: bool, full: bool, timeout: float) -> Applied:
     from reconciler.cli.applying import carry_out
-    from reconciler.cli.planning import plan_source
     from reconciler.cli.stores import store_to_write
+    from reconciler.flows.position import plan_source
     from reconciler.model.plan import Plan
     from reconciler.report.progress import progress_for
 

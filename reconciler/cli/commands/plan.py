@@ -34,8 +34,9 @@ def command(where: Where, output: Output, *, out: Path | None, force: bool, exit
 
 def run(where: Where, output: Output, *, out: Path | None, force: bool, wanted: bool, full: bool) -> int:
     """Plan and show; ``gitops apply --dry-run`` comes here as well."""
-    from reconciler.cli.planning import exit_code, plan_source, show_plan
+    from reconciler.cli.planning import exit_code, show_plan
     from reconciler.cli.stores import store_to_read
+    from reconciler.flows.position import plan_source
     from reconciler.report.progress import progress_for
 
     source = where.open()
