@@ -55,6 +55,12 @@ def scenes(box: Sandbox, python: Interpreter) -> dict[str, tuple[list[str], Call
     return found
 
 
+def named(path: str) -> Interpreter:
+    """That interpreter, and whether it is of our version."""
+    said = subprocess.run([path, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, check=True)
+    return Interpreter(path, ours=said.stdout.decode().strip() == str(sys.version_info[:2]))
+
+
 def measure(bare: list[str], boxed: Callable[[], ShellResult], runs: int) -> tuple[list[float], list[float]]:
     """Milliseconds of both sides, in turns."""
     sides: tuple[list[float], list[float]] = ([], [])
@@ -78,7 +84,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--python", help="a Python below /usr; by default the one this runs on")
     chosen = parser.parse_args()
-    python = Interpreter(chosen.python) if chosen.python else interpreters.python()
+    python = named(chosen.python) if chosen.python else interpreters.python()
     spawner = Spawner()
     rows: list[dict[str, Any]] = []
     for name, (bare, boxed) in scenes(Sandbox(shipped_default(), spawner), python).items():

@@ -18,10 +18,14 @@ _FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """``read_only`` is what has to be bound for ``path`` to work, (host path, path inside)."""
+    """``read_only`` is what has to be bound for ``path`` to work, (host path, path inside).
+
+    ``ours``: a Python of the same version as this process, which takes code that was compiled here.
+    """
 
     path: str
     read_only: tuple[tuple[str, str], ...] = ()
+    ours: bool = False
 
 
 @cache
@@ -29,9 +33,10 @@ def python() -> Interpreter:
     """The Python below this process's virtual environment."""
     path = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
     if path.startswith(_BOUND):
-        return Interpreter(path)
+        return Interpreter(path, ours=True)
     prefix = os.path.realpath(sys.base_prefix)
-    return Interpreter(path, _same(*((prefix,) if path.startswith(f"{prefix}/") else (path, prefix))))
+    bound = (prefix,) if path.startswith(f"{prefix}/") else (path, prefix)
+    return Interpreter(path, _same(*bound), ours=True)
 
 
 @cache

@@ -32,7 +32,7 @@ from reconciler.sandbox.runners import interpreters
 from reconciler.sandbox.runners.frame import new_token, whole
 from reconciler.sandbox.runners.interpreters import Interpreter
 from reconciler.sandbox.runners.outcome import Runs, ScriptResult, not_started, script_result
-from reconciler.sandbox.runners.staging import header, staged
+from reconciler.sandbox.runners.staging import compiled, header, staged
 from reconciler.secrets.masking import Masker
 
 _FLAGS = ("-I", "-S", "-B", "-X", "utf8")
@@ -74,11 +74,12 @@ def command(
     bound: tuple[str, str] | None = None,
 ) -> Command:
     """How it is started. ``bound``: the folder of the packages, as (host path, path inside)."""
-    files = {"run.py": staged("run_python.py"), "script.py": whole(script).encode()}
+    runner, content = ("run.pyc", compiled) if interpreter.ours else ("run.py", staged)
+    files = {runner: content("run_python.py"), "script.py": whole(script).encode()}
     if "reconciler" in script:
         files["reconciler/healthcheck.py"] = staged("healthcheck.py")
     return Command(
-        (interpreter.path, *_FLAGS, "run.py"),
+        (interpreter.path, *_FLAGS, runner),
         environment=environment,
         files=files,
         timeout_ms=timeout_ms,

@@ -109,7 +109,7 @@ def test_python_is_isolated_and_told_nothing_by_file_or_argument(sandbox: PlainS
         "import os, sys\n"
         "seen = open('/proc/self/cmdline').read() + repr(sorted(os.environ.items())) + sys.stdin.read()\n"
         "for folder, _, names in os.walk('.'):\n"
-        "    seen += ''.join(open(os.path.join(folder, name)).read() for name in names)\n"
+        "    seen += ''.join(open(os.path.join(folder, name), errors='replace').read() for name in names)\n"
         "return [seen, sys.flags.isolated, sys.flags.no_site, sys.path]"
     )
     found = run_python(sandbox, script)
@@ -123,8 +123,8 @@ def test_the_helper_is_staged_for_those_who_name_it(sandbox: PlainSandbox) -> No
     run_python(sandbox, "return 1")
     run_python(sandbox, "import reconciler.healthcheck")
     assert [sorted(c.files) for c in sandbox.commands] == [
-        ["run.py", "script.py"],
-        ["reconciler/healthcheck.py", "run.py", "script.py"],
+        ["run.pyc", "script.py"],
+        ["reconciler/healthcheck.py", "run.pyc", "script.py"],
     ]
 
 
@@ -142,6 +142,12 @@ def test_variables_and_secrets(sandbox: PlainSandbox) -> None:
     found = run_python(sandbox, script, environment={"KEY": "hunter22"}, secrets=["hunter22"])
     assert (found.stdout, found.stderr, found.failure) == ("****", "****", "ValueError: ****")
     assert "hunter22" not in (found.stack or "")
+
+
+def test_another_interpreter_gets_the_source(sandbox: PlainSandbox) -> None:
+    ours = interpreters.python()
+    found = run_python(sandbox, "return 1", interpreter=interpreters.Interpreter(ours.path, ours.read_only))
+    assert (found.value, sorted(sandbox.commands[0].files)) == (1, ["run.py", "script.py"])
 
 
 def test_python_time_limit(sandbox: PlainSandbox) -> None:
