@@ -12,7 +12,7 @@ from reconciler.sandbox.network.port import Helpers, NetworkFailure
 
 USER_FD, NET_FD = 3, 4
 """Numbers of the two namespace descriptors in every helper."""
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 5.0
 ENVIRONMENT: Final[Mapping[str, str]] = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 """All that helpers get to see of ours."""
 

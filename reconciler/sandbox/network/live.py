@@ -38,18 +38,20 @@ def with_egress(
         row = Row("egress", False, why_not=capabilities.why_not, what_to_do="the sandbox itself comes first")
         return replace(capabilities, egress={}, rows=(*capabilities.rows, row))
 
+    identity = dropped(policy.privilege, root=capabilities.root)
+
     def runner(held: Held, arguments: tuple[str, ...]) -> Ran:
         path, binds = interpreter
         command = Command(
             argv=(path, "-I", "-S", "/scratch/egress.py", *arguments), files={"egress.py": PAYLOAD}, read_only=binds
         )
-        decision = Decision("sandbox", dropped(policy.privilege, root=capabilities.root), held)
+        decision = Decision("sandbox", identity, held)
         box = Box(policy, capabilities, spawner, construct({}).variables)
         outcome = boxed.run(box, decision, command, time.monotonic() + _TIMEOUT)
         failure = outcome.failure[1] if outcome.failure is not None else None
         return Ran(outcome.stdout, outcome.evidence.get("network", {}), failure)
 
-    egress = proved(capabilities, runner)
+    egress = proved(capabilities, runner, identity=identity)
     return replace(capabilities, egress=egress, rows=(*capabilities.rows, egress_row(egress)))
 
 

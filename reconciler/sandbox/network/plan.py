@@ -6,7 +6,7 @@ that lets a script start in a namespace where nothing answers although something
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv6Network
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from reconciler.sandbox.network.resolve import (
     HOST_NAME,
     Lookup,
     NothingToReach,
+    Pin,
     Resolution,
     hosts_file,
     resolve,
@@ -29,6 +30,9 @@ from reconciler.sandbox.policy import Network
 
 BACKENDS: Final = ("slirp4netns", "pasta")
 """In the order of preference."""
+
+
+_ONE_LOOPBACK: Final = "of the host's loopback only 127.0.0.1 can be reached from inside; list that"
 
 
 class _Refused(NamedTuple):
@@ -87,8 +91,8 @@ def why_not(backend: str, capabilities: Capabilities) -> str | None:
 def _slirp(resolution: Resolution, capabilities: Capabilities) -> Held | _Refused:
     pins = resolution.pins
     loopback = [p for p in pins if p.standing is Standing.LOOPBACK]
-    if any(isinstance(p.network, IPv6Network) for p in loopback):
-        return _Refused("the loopback of the host is reached over IPv4 only; list 127.0.0.1")
+    if not _only_the_first(loopback):
+        return _Refused(_ONE_LOOPBACK)
     subnet = subnet_beside([p.network for p in pins])
     if subnet is None:
         return _Refused("the list leaves no small IPv4 network for the inside")
@@ -105,7 +109,10 @@ def _pasta(resolution: Resolution, capabilities: Capabilities) -> Held | _Refuse
     pins = resolution.pins
     if any(p.standing is Standing.OWN for p in pins):
         return _Refused("inside, the addresses of the host are the sandbox's own, and one of them is listed")
-    ports = [p.port for p in pins if p.standing is Standing.LOOPBACK]
+    loopback = [p for p in pins if p.standing is Standing.LOOPBACK]
+    if not _only_the_first(loopback):
+        return _Refused(_ONE_LOOPBACK)
+    ports = [p.port for p in loopback]
     ipv6 = any(isinstance(p.network, IPv6Network) for p in pins)
     tap = Pasta(capabilities.tools["pasta"], loopback=ports, ipv6=ipv6)
     rules = allow_rules(pins, resolution.own)
@@ -146,6 +153,11 @@ def _facts(resolution: Resolution) -> dict[str, Any]:
     if any(p.standing is Standing.LOOPBACK for p in resolution.pins):
         facts["loopbackName"] = HOST_NAME
     return facts
+
+
+def _only_the_first(loopback: Sequence[Pin]) -> bool:
+    """Both backends lead to 127.0.0.1 whatever was meant: another address must not end there."""
+    return all(str(p.network.network_address) == "127.0.0.1" for p in loopback)
 
 
 def _text(address: Address | None) -> str | None:

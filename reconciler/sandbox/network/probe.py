@@ -50,15 +50,18 @@ Runner = Callable[[Held, tuple[str, ...]], Ran]
 _cache: dict[tuple[object, ...], str] = {}
 
 
-def proved(capabilities: Capabilities, runner: Runner) -> dict[str, str]:
-    """Backend -> the reason why it can't be used; an empty reason is a proof. Known results aren't tried again."""
+def proved(capabilities: Capabilities, runner: Runner, *, identity: object = None) -> dict[str, str]:
+    """Backend -> the reason why it can't be used; an empty reason is a proof. Known results aren't tried again.
+
+    ``identity`` tells apart those whom helpers run as. Backends after a proof aren't tried.
+    """
     found = {}
     for backend in BACKENDS:
         missing = why_not(backend, capabilities)
         if missing is not None:
             found[backend] = missing
             continue
-        key = _key(backend, capabilities)
+        key = _key(backend, capabilities, identity)
         if key not in _cache:
             _cache[key] = _try(backend, capabilities, runner)
         found[backend] = _cache[key]
@@ -72,13 +75,13 @@ def forget() -> None:
     _cache.clear()
 
 
-def _key(backend: str, capabilities: Capabilities) -> tuple[object, ...]:
+def _key(backend: str, capabilities: Capabilities, identity: object) -> tuple[object, ...]:
     """A helper that is replaced is another helper; so is one that runs as somebody else."""
     binaries = tuple(
         (s.st_ino, s.st_mtime_ns)
         for s in (os.stat(capabilities.tools[tool]) for tool in (backend, "nft", "nsenter", "bwrap"))
     )
-    return backend, os.getpid(), capabilities.uid, binaries
+    return backend, os.getpid(), capabilities.uid, identity, binaries
 
 
 def _try(backend: str, capabilities: Capabilities, runner: Runner) -> str:

@@ -18,6 +18,7 @@ from reconciler.sandbox.command import Command
 from reconciler.sandbox.host import tools
 from reconciler.sandbox.network import plan
 from reconciler.sandbox.policy import SandboxPolicy, merge, shipped_default
+from reconciler.sandbox.probes import capabilities as probed
 from reconciler.sandbox.run import Sandbox
 from reconciler.sandbox.spawner import Spawner
 
@@ -43,6 +44,7 @@ def capabilities(wanted: dict[str, Any]) -> Capabilities:
 def main() -> None:
     """One run for each job, in order, with one spawner."""
     wanted = json.load(sys.stdin)
+    tools().update(wanted.get("tools", {}))
     if "lookup" in wanted:
         answers: dict[str, list[str]] = wanted["lookup"]
         real = plan.choose
@@ -52,6 +54,12 @@ def main() -> None:
 
         plan.choose = choose
     spawner = Spawner()
+    if "probe" in wanted:
+        found = probed(merge(shipped_default({}), {"network": {"allow": ["192.0.2.1:443"]}}), spawner)
+        rows = {row.layer: [row.enforceable, row.how or row.why_not, row.what_to_do] for row in found.rows}
+        spawner.close()
+        json.dump({"egress": dict(found.egress), "tun": found.tun, "rows": rows}, sys.stdout)
+        return
     results = []
     for job in wanted["jobs"]:
         base: SandboxPolicy = shipped_default({})

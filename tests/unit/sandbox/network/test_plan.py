@@ -108,9 +108,13 @@ def test_pasta_cannot_reach_the_hosts_own_address() -> None:
 def test_ipv6_needs_ip() -> None:
     assert backend(chosen(host(), "[2001:db8::1]:80")) == "slirp4netns"
     assert backend(chosen(host(without=("ip",)), "[2001:db8::1]:80")) == "pasta"
-    choice = chosen(host(), "[::1]:80", only="slirp4netns")
+
+
+@pytest.mark.parametrize("entry", ["[::1]:80", "127.0.0.2:80"])
+def test_another_loopback_address_never_ends_at_the_first(entry: str) -> None:
+    choice = chosen(host(), "10.0.0.1:443", entry)
     assert isinstance(choice, Unavailable)
-    assert "list 127.0.0.1" in choice.reason
+    assert choice.reason.count("only 127.0.0.1 can be reached") == 2
 
 
 def test_the_inside_hides_no_destination() -> None:
