@@ -72,6 +72,8 @@ def _read_document(parsed: Parsed, located: Located, result: FileResult, *, sour
     result.diagnostics += [located.diagnostic(nth, f) for f in upgraded.faults]
     if upgraded.kind is None or upgraded.data is None:
         _note_failed(parsed.value, result)
+        if upgraded.kind is not None and upgraded.attempt is not None:
+            _neighbours(upgraded.kind, upgraded.attempt, parsed, located, result, declared=upgraded.declared)
         return
     validated = validate(upgraded.kind, upgraded.data, declared=upgraded.declared)
     migrated = parsed.value if upgraded.steps else None
@@ -97,6 +99,34 @@ def _read_document(parsed: Parsed, located: Located, result: FileResult, *, sour
             validated.renamed_from,
         )
     )
+
+
+_FOLLOW = frozenset(
+    {
+        "missing-key",
+        "missing-pin",
+        "bad-pin",
+        "older-version",
+        "newer-version",
+        "missing-value",
+        "missing-run-as",
+        "conflict",
+        "invalid",
+    }
+)
+"""Codes that may well follow from a fault already told, rather than stand beside it."""
+
+
+def _neighbours(
+    kind: str, attempt: dict[str, Any], parsed: Parsed, located: Located, result: FileResult, *, declared: int
+) -> None:
+    """What else is wrong in a document whose old shape has a fault: on other lines, and no consequence of it."""
+    told = {d.place.line for d in result.diagnostics if d.place is not None}
+    for fault in validate(kind, attempt, declared=declared).faults:
+        if fault.severity == "error" and fault.code not in _FOLLOW:
+            diagnostic = located.diagnostic(parsed.index, fault, original=parsed.value)
+            if diagnostic.place is not None and diagnostic.place.line not in told:
+                result.diagnostics.append(diagnostic)
 
 
 def _runtime_fault(template: RuntimeTemplate) -> Fault | None:

@@ -32,7 +32,8 @@ class Upgraded(NamedTuple):
     ``kind`` is the version 2 kind; None with only warnings means that the document is left out. ``data`` is None
     wherever there is an error. ``declared`` is the version the document was written in (0 when unknown). ``steps``
     tells what was done, one sentence a step. Paths of faults are those of the original document. ``foreign``: another
-    tool's document.
+    tool's document. ``attempt``: where there is an error, the document brought as far as it can be, so that its other
+    faults can be looked for; never to be used for anything else.
     """
 
     kind: str | None
@@ -41,6 +42,7 @@ class Upgraded(NamedTuple):
     steps: tuple[str, ...]
     faults: list[Fault]
     foreign: bool
+    attempt: dict[str, Any] | None = None
 
 
 def upgrade(data: Any) -> Upgraded:
@@ -147,10 +149,10 @@ def _from_v1(data: dict[str, Any]) -> Upgraded:
         if error.problems or not broken:
             faults += _step_faults(error, ("spec",))
         return Upgraded(new, None, 1, (), faults, False)
-    if broken:
-        return Upgraded(new, None, 1, (), faults, False)
     done = _inner(new, document, behind(new, document), checked=True, locate=_lazy_trace(data, steps))
-    return Upgraded(new, done.data, 1, (*told, *done.steps), faults + done.faults, False)
+    if broken:
+        return Upgraded(new, None, 1, (), faults, False, done.data or done.attempt)
+    return Upgraded(new, done.data, 1, (*told, *done.steps), faults + done.faults, False, done.attempt)
 
 
 def _v1_shape(subject: str, data: dict[str, Any]) -> list[Fault]:
@@ -204,7 +206,12 @@ def _inner(
         except MigrationError as error:
             faults += _step_faults(error, locate(at), under=at, locate=locate)
     bad = any(f.severity == "error" for f in faults)
-    return Upgraded(kind, None if bad else document, HEAD, tuple(dict.fromkeys(told)), faults, False)
+    steps = tuple(dict.fromkeys(told))
+    return (
+        Upgraded(kind, None, HEAD, steps, faults, False, document)
+        if bad
+        else Upgraded(kind, document, HEAD, steps, faults, False)
+    )
 
 
 def _config(inner: Inner) -> Any:

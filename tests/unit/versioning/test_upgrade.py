@@ -19,7 +19,7 @@ V1, V2 = "checkstack.io/v1alpha1", "gitops/v2"
     [None, 5, "x", [], {}, {"kind": "System"}, {"apiVersion": 2}, {"apiVersion": "apps/v1", "kind": "Deployment"}],
 )
 def test_documents_of_others(data: Any) -> None:
-    assert upgrade(data) == (None, None, 0, (), [], True)
+    assert upgrade(data) == (None, None, 0, (), [], True, None)
 
 
 @pytest.mark.parametrize(
