@@ -136,7 +136,11 @@ def _describe(
     """Put everything bubblewrap reads into descriptors; the command line that is left."""
     policy = box.policy
     files = dict(command.files) if held is None else {**held.files, **command.files}
-    etc = _etc(policy, _HOSTS if held is None else held.hosts, resolv=b"" if held is None else held.resolv)
+    etc = (
+        {}
+        if policy.filesystem.mode == "off"
+        else _etc(policy, _HOSTS if held is None else held.hosts, resolv=b"" if held is None else held.resolv)
+    )
     passed = gate.passed() if gate is not None else ()
     if len(etc) + len(files) > bubblewrap.MAX_FILES:
         raise OSError(errno.E2BIG, f"more than {bubblewrap.MAX_FILES - len(etc)} files")

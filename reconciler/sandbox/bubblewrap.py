@@ -55,7 +55,7 @@ def arguments(policy: SandboxPolicy, host: Host, layout: Layout) -> tuple[str, .
     out += ["--uid", str(uid), "--gid", str(gid), *_IDENTITY]
     out += _whole_host(host) if policy.filesystem.mode == "off" else _system(host)
     files = iter(range(FIRST_FILE_FD, FIRST_FILE_FD + MAX_FILES))
-    for name in () if policy.filesystem.mode == "off" else layout.etc:
+    for name in layout.etc:
         out += ["--perms", "0444", "--file", str(next(files)), f"/etc/{name}"]
     out += ["--proc", "/proc", "--dev", "/dev"]
     for mask in host.masks:

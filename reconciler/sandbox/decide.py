@@ -16,6 +16,7 @@ from reconciler.sandbox.policy import NOBODY, Privilege, SandboxPolicy
 from reconciler.sandbox.report import Downgrade, Note
 from reconciler.sandbox.spawner import Identity
 
+_INHERITED = "the supervisor is root, and the policy lets scripts inherit that"
 Mode = Literal["off", "sandbox", "confined", "plain", "refused"]
 
 
@@ -68,7 +69,7 @@ def _with_sandbox(policy: SandboxPolicy, capabilities: Capabilities, choice: Cho
     if isinstance(choice, HostNetwork) and choice.downgrade is not None:
         downgrades.append(Downgrade("network", choice.downgrade))
     if policy.privilege.mode == "inherit" and capabilities.root:
-        downgrades.append(Downgrade("privilege", "the supervisor is root, and the policy lets scripts inherit that"))
+        downgrades.append(Downgrade("privilege", _INHERITED))
     if not capabilities.seccomp:
         downgrades.append(Downgrade("privilege", "there is no system call filter for this machine"))
     if requested(policy)["resources"] and not capabilities.limits:
@@ -84,7 +85,9 @@ def _without(policy: SandboxPolicy, capabilities: Capabilities, choice: Choice, 
     asked = requested(policy)
     downgrades = [Downgrade(layer, why) for layer in ("filesystem", "network") if asked[layer]]
     notes: list[Note] = []
-    if asked["privilege"] and not (capabilities.platform == "linux" and (identity or not capabilities.root)):
+    if policy.privilege.mode == "inherit" and capabilities.root:
+        downgrades.append(Downgrade("privilege", _INHERITED))
+    elif asked["privilege"] and not (capabilities.platform == "linux" and (identity or not capabilities.root)):
         downgrades.append(Downgrade("privilege", why))
     elif asked["privilege"]:
         downgrades.append(Downgrade("privilege", f"{why}; only the user is dropped"))

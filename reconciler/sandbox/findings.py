@@ -48,6 +48,9 @@ def read_findings(
         "system calls": _system_calls(said),
         "limits": _limits(said, processes, file_size),
     }
+    if identity is None and uid == 0:
+        # Root keeps what files of root's are good for, /proc/sys among them: no namespace takes that away.
+        faults["privilege"] = "the supervisor is root, and the policy lets scripts inherit that"
     who = f"uid {identity[0]}" if identity is not None else f"uid {uid}"
     how = {
         "privilege": f"{who} in a user namespace of its own, no capabilities, no new privileges",

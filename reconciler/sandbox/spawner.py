@@ -236,7 +236,7 @@ class Spawner:
         with self._lock:
             for key, known in list(self._lanes.items()):
                 if known is lane:
-                    del self._lanes[key]
+                    self._lanes.pop(key).close()
             if self._process is not None and self._process.poll() is not None:
                 self._drop()
 
@@ -250,7 +250,8 @@ class Spawner:
             return
         if self._owner == os.getpid():
             self._drop()
-        self._lanes, self._staged = {}, {}
+        else:
+            self._disown()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = [sys.executable, "-I", "-S", str(_MAIN), str(theirs.fileno()), str(os.getpid())]
@@ -288,6 +289,16 @@ class Spawner:
         if "error" in answer:
             raise OSError(answer["error"])
         return answer
+
+    def _disown(self) -> None:
+        """After a fork: our copies of the parent's sockets would keep its spawner alive."""
+        for lane in self._lanes.values():
+            lane.close()
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.returncode = 0  # not our child: nobody may wait for it here
+        self._lanes, self._staged = {}, {}
 
     def _drop(self) -> None:
         for lane in self._lanes.values():
