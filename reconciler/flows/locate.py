@@ -6,6 +6,7 @@ Positions are computed only for documents that have a fault: the happy path of 1
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from reconciler.base.diagnostics import Diagnostic, Fault, Path, Place
@@ -50,13 +51,10 @@ class Located:
 
     def original(self, nth: int) -> Any:
         """The ``nth`` document as it was written, when migrating it changes it; else None."""
-        from reconciler.source.yaml import load
         from reconciler.versioning.upgrade import upgrade
 
-        for parsed in load(self._data)[0]:
-            if parsed.index == nth:
-                return parsed.value if upgrade(parsed.value).steps else None
-        return None
+        value = _values(self._data).get(nth)
+        return value if upgrade(value).steps else None
 
     def with_excerpt(self, diagnostic: Diagnostic) -> Diagnostic:
         """The same with its source line."""
@@ -81,6 +79,14 @@ class Located:
 
             self._traces[nth] = trace(original)
         return self._traces[nth]
+
+
+@lru_cache(maxsize=4)
+def _values(data: bytes) -> dict[int, Any]:
+    """Every document of a file by its number; kept, since the faults of one file come together."""
+    from reconciler.source.yaml import load
+
+    return {parsed.index: parsed.value for parsed in load(data)[0]}
 
 
 class Placer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.base.errors import InvalidDocuments
+from reconciler.source import yaml
 from reconciler.store.sql_writer import SqlStore
 
 if TYPE_CHECKING:
@@ -46,6 +47,22 @@ def test_a_name_declared_twice_is_told_with_both_places(kit: Kit, memory: SqlSto
         3,
     )
     assert [(m, str(p)) for m, p in fault.related] == [("first declared here", "a.yaml:2:1")]
+
+
+def test_a_file_of_many_faults_is_not_read_again_for_each(
+    kit: Kit, memory: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    load = yaml.load
+
+    def counted(data: bytes, *args: Any, **how: Any) -> Any:
+        reads.append(len(data))
+        return load(data, *args, **how)
+
+    monkeypatch.setattr(yaml, "load", counted)
+    faults = kit.faults(memory, {"a.yaml": [kit.system("many") for _ in range(40)]})
+    assert len(faults) == 39
+    assert len(reads) <= 3
 
 
 def test_a_name_declared_again_in_a_new_file_is_told(kit: Kit, memory: SqlStore) -> None:
