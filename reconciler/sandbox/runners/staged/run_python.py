@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 NAME = "script.py"
+TEXT = b""
 
 
 def main() -> None:
@@ -56,10 +57,11 @@ def run(context: "Any", packages: "list[str]") -> "Any":
     space = vars(sys.modules["__main__"])
     space.update(__builtins__=builtins, __file__=sys.argv[0], context=context)
     handle = posix.open(NAME, posix.O_RDONLY)
-    text = read(handle)
+    global TEXT
+    TEXT = read(handle)
     posix.close(handle)
     try:
-        code, body = compiled(text)
+        code, body = compiled(TEXT)
         exec(code, space)
         if body:
             value = space.pop(body)()
@@ -115,22 +117,43 @@ def failed(error: BaseException) -> "tuple[str, int]":
     kind, text = type(error).__name__, ""
     try:
         text = str(error)
-        if isinstance(error, SystemExit):
-            error_text = text if isinstance(error.code, str) else "Script exited with code " + text
-        else:
-            error_text = kind + ": " + text if text else kind
+        stack = stack_of(error)
+    except BaseException:
+        stack = ""
+    said = kind + ": " + text if text else kind
+    if isinstance(error, SystemExit):
+        said = text if isinstance(error.code, str) else "Script exited with code " + text
+    return '{"ok":false,"error":' + dump(said) + ',"stack":' + dump(stack) + "}", 1
+
+
+def stack_of(error: BaseException) -> str:
+    """As Python prints it, from the script's own first frame on.
+
+    The module for that takes as long to import as all else together, and checks fail when there is most to do: what is
+    simple is written here.
+    """
+    trace: Any = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename != NAME:
+        trace = trace.tb_next
+    source = TEXT.decode("utf-8", "replace").splitlines()
+    frames: list[str] = []
+    at = trace
+    while at and len(frames) <= 20:
+        code, line = at.tb_frame.f_code, at.tb_lineno
+        frames.append('  File "' + code.co_filename + '", line ' + str(line) + ", in " + code.co_name + "\n")
+        if code.co_filename == NAME and line and line <= len(source):
+            frames.append("    " + source[line - 1].strip() + "\n")
+        at = at.tb_next
+    chained = error.__cause__ or error.__context__ or getattr(error, "__notes__", None)
+    if at or chained or isinstance(error, SyntaxError) or hasattr(error, "exceptions"):
         import linecache
         import traceback
 
-        with open(sys.argv[0], errors="replace") as script:
-            linecache.cache[NAME] = (1, None, script.read().splitlines(True), NAME)
-        trace: Any = error.__traceback__
-        while trace and trace.tb_frame.f_code.co_filename != NAME:
-            trace = trace.tb_next
-        stack = "".join(traceback.format_exception(type(error), error, trace))
-    except BaseException:
-        error_text, stack = kind + ": " + text if text else kind, ""
-    return '{"ok":false,"error":' + dump(error_text) + ',"stack":' + dump(stack) + "}", 1
+        linecache.cache[NAME] = (1, None, [line + "\n" for line in source], NAME)
+        return "".join(traceback.format_exception(type(error), error, trace))
+    text = str(error)
+    last = type(error).__name__ + (": " + text if text else "") + "\n"
+    return "".join(("Traceback (most recent call last):\n", *frames, last) if trace else (last,))
 
 
 def parse(text: str) -> "Any":

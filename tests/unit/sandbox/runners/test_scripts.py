@@ -104,6 +104,31 @@ def test_a_python_stack_is_the_scripts_own(sandbox: PlainSandbox) -> None:
     assert "run.py" not in stack
 
 
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [
+        ("try:\n    1 / 0\nexcept Exception as e:\n    raise OSError('y') from e", ["ZeroDivisionError", "OSError: y"]),
+        ("def f(): f()\nf()", ["Previous line repeated"]),
+        ("x = (", ['File "script.py", line 1', "x = (", "SyntaxError"]),
+        ("raise ExceptionGroup('g', [ValueError('in')])", ["ExceptionGroup: g", "ValueError: in"]),
+        ("e = ValueError('x')\ne.add_note('noted')\nraise e", ["ValueError: x", "noted"]),
+        ("import json\njson.loads('{')", ["json/decoder.py", "JSONDecodeError"]),
+    ],
+)
+def test_python_stacks_of_every_kind(script: str, lines: list[str], sandbox: PlainSandbox) -> None:
+    stack = run_python(sandbox, script).stack
+    assert stack is not None
+    assert all(line in stack for line in lines), stack
+    assert "run_python.py" not in stack
+
+
+def test_a_failure_imports_nothing_that_takes_time(sandbox: PlainSandbox) -> None:
+    script = "import sys\nclass E(Exception):\n    def __str__(self): return ' '.join(sys.modules)\nraise E"
+    found = run_python(sandbox, script)
+    assert found.stack is not None
+    assert not {"traceback", "linecache", "re"} & set(found.stack.split())
+
+
 def test_python_is_isolated_and_told_nothing_by_file_or_argument(sandbox: PlainSandbox) -> None:
     script = (
         "import os, sys\n"
