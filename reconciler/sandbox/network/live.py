@@ -59,6 +59,7 @@ def egress_row(egress: dict[str, str]) -> Row:
     """The line of the probe's table: the backend that is proved, or the reason of each."""
     for backend in BACKENDS:
         if egress.get(backend) == "":
-            return Row("egress", True, f"{backend} behind nftables: a listed port answered, another was refused")
+            means = "the gate (TCP only, no tun device)" if backend == "gate" else f"{backend} behind nftables"
+            return Row("egress", True, f"{means}: a listed port answered, another was refused")
     why = "; ".join(f"{backend}: {reason}" for backend, reason in egress.items())
     return Row("egress", False, why_not=why, what_to_do=_ADVICE)

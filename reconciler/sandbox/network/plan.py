@@ -11,6 +11,7 @@ from ipaddress import IPv6Network
 from typing import Any, Final, NamedTuple
 
 from reconciler.sandbox.capabilities import Capabilities
+from reconciler.sandbox.network.gate import MOST_LISTENERS, Gate, launcher, listeners
 from reconciler.sandbox.network.nft import allow_rules, block_rules
 from reconciler.sandbox.network.pasta import Pasta
 from reconciler.sandbox.network.port import Choice, Held, Helpers, Host, Routeless, Unavailable
@@ -27,8 +28,9 @@ from reconciler.sandbox.network.resolve import (
 from reconciler.sandbox.network.slirp import DEFAULT_SUBNET, Slirp, gateway, resolver, subnet_beside
 from reconciler.sandbox.network.tapped import Plan, Tapped
 from reconciler.sandbox.policy import Network
+from reconciler.sandbox.runners.interpreters import python
 
-BACKENDS: Final = ("slirp4netns", "pasta")
+BACKENDS: Final = ("slirp4netns", "pasta", "gate")
 """In the order of preference."""
 
 
@@ -65,7 +67,11 @@ def choose(
 
 
 def _allowed(resolution: Resolution, capabilities: Capabilities, only: str | None) -> Choice:
-    makers: dict[str, Callable[[Resolution, Capabilities], Held | _Refused]] = {"slirp4netns": _slirp, "pasta": _pasta}
+    makers: dict[str, Callable[[Resolution, Capabilities], Held | _Refused]] = {
+        "slirp4netns": _slirp,
+        "pasta": _pasta,
+        "gate": _gate,
+    }
     reasons = []
     for name in BACKENDS if only is None else (only,):
         missing = why_not(name, capabilities)
@@ -78,9 +84,14 @@ def _allowed(resolution: Resolution, capabilities: Capabilities, only: str | Non
 
 def why_not(backend: str, capabilities: Capabilities) -> str | None:
     """The reason why this host can't run a backend at all; None when it can."""
-    missing = [tool for tool in (backend, "nft", "nsenter") if tool not in capabilities.tools]
+    needed = ("nsenter", "ip") if backend == "gate" else (backend, "nft", "nsenter")
+    missing = [tool for tool in needed if tool not in capabilities.tools]
     if missing:
         return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+    if backend == "gate":
+        if not (capabilities.listener and capabilities.seccomp):
+            return "no system call filter that asks us can be installed"
+        return capabilities.egress.get(backend) or None
     if not capabilities.nft:
         return "the packet filter can't be loaded in a namespace of ours"
     if not capabilities.tun:
@@ -118,6 +129,22 @@ def _pasta(resolution: Resolution, capabilities: Capabilities) -> Held | _Refuse
     rules = allow_rules(pins, resolution.own)
     hosts = hosts_file(pins, loopback="127.0.0.1" if ports else None)
     return _held(Plan(rules, tap, capabilities.tools, _facts(resolution)), hosts)
+
+
+def _gate(resolution: Resolution, capabilities: Capabilities) -> Held | _Refused:
+    pins = resolution.pins
+    if len(listeners(pins)) > MOST_LISTENERS:
+        return _Refused(f"more than {MOST_LISTENERS} destinations are listed")
+    interpreter = python()
+    facts = {**_facts(resolution), "protocols": ["tcp"]}
+
+    def backend(helpers: Helpers) -> Gate:
+        return Gate(helpers, {**capabilities.tools, "sh": "/bin/sh"}, resolution, facts)
+
+    loopback = [p for p in pins if p.standing is Standing.LOOPBACK]
+    hosts = hosts_file(pins, loopback=str(loopback[0].network.network_address) if loopback else None)
+    start = launcher(interpreter.path, pins)
+    return Held(backend, hosts, launcher=start, read_only=interpreter.read_only)
 
 
 def _unrestricted(network: Network, capabilities: Capabilities, only: str | None) -> Choice:

@@ -47,6 +47,7 @@ class Ran(NamedTuple):
 Runner = Callable[[Held, tuple[str, ...]], Ran]
 """Runs the payload with those arguments in the production sandbox, with that network."""
 
+_SHARED: Final = ("nft", "nsenter", "ip", "bwrap")
 _cache: dict[tuple[object, ...], str] = {}
 
 
@@ -79,7 +80,7 @@ def _key(backend: str, capabilities: Capabilities, identity: object) -> tuple[ob
     """A helper that is replaced is another helper; so is one that runs as somebody else."""
     binaries = tuple(
         (s.st_ino, s.st_mtime_ns)
-        for s in (os.stat(capabilities.tools[tool]) for tool in (backend, "nft", "nsenter", "bwrap"))
+        for s in (os.stat(capabilities.tools[t]) for t in (backend, *_SHARED) if t in capabilities.tools)
     )
     return backend, os.getpid(), capabilities.uid, identity, binaries
 
@@ -109,7 +110,8 @@ def judge(ran: Ran, token: str, *, heard: bool) -> str:
     counters = ran.network.get("counters")
     if not counters:
         return "the counters of the filter can't be read"
-    if ran.network.get("backend") == "slirp4netns" and not (counters.get("a0") and counters.get("denied")):
+    moved = {"slirp4netns": ("a0", "denied"), "gate": ("a0",)}.get(str(ran.network.get("backend")), ())
+    if not all(counters.get(label) for label in moved):
         return "the counters of the filter didn't move"
     return ""
 

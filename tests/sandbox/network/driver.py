@@ -37,14 +37,15 @@ def capabilities(wanted: dict[str, Any]) -> Capabilities:
         limits=True,
         tun=wanted.get("tun", True),
         nft=wanted.get("nft", True),
-        listener=True,
+        listener=wanted.get("listener", True),
     )
 
 
 def main() -> None:
     """One run for each job, in order, with one spawner."""
     wanted = json.load(sys.stdin)
-    tools().update(wanted.get("tools", {}))
+    for name, path in wanted.get("tools", {}).items():
+        tools().pop(name, None) if path is None else tools().update({name: path})
     if "lookup" in wanted:
         answers: dict[str, list[str]] = wanted["lookup"]
         real = plan.choose

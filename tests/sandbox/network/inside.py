@@ -47,6 +47,26 @@ def nonblocking(address: str, port: int) -> str:
         return "hello" if code == 0 else errno.errorcode[code]
 
 
+def bulk(address: str, port: int, size: int) -> str:
+    """Say much, be heard out, hear it all again."""
+    said = bytes(range(256)) * (size // 256)
+    with socket.create_connection((address, port), 5) as found:
+        found.sendall(said)
+        found.shutdown(socket.SHUT_WR)
+        heard = bytearray()
+        while data := found.recv(1 << 16):
+            heard += data
+    return "same" if heard == said else f"{len(heard)} of {size}"
+
+
+def many(address: str, port: int, count: int) -> str:
+    """At the same time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(count) as pool:
+        return ",".join(sorted(set(pool.map(lambda _: tcp(address, port), range(count)))))
+
+
 def udp(address: str, port: int) -> str:
     with socket.socket(family(address), socket.SOCK_DGRAM) as found:
         found.settimeout(1)

@@ -1,4 +1,5 @@
 """Listeners of a test's own network namespace: ``servers.py LOG ADDRESS@PORT...``; TCP says hello, UDP echoes.
+At port 8090 TCP returns everything once the visitor has said it all.
 
 Whoever comes is written to LOG, so that a test can tell a refusal from a silence.
 """
@@ -21,8 +22,19 @@ def accept(listener: socket.socket, line: str, log: Path) -> None:
         visitor, _ = listener.accept()
         with log.open("a") as file:
             file.write(line)
+        if " 8090" in line:
+            threading.Thread(target=back, args=(visitor,)).start()
+            continue
         visitor.sendall(b"hello")
         visitor.close()
+
+
+def back(visitor: socket.socket) -> None:
+    said = bytearray()
+    while data := visitor.recv(1 << 16):
+        said += data
+    visitor.sendall(said)
+    visitor.close()
 
 
 def udp(address: str, port: int, log: Path) -> None:

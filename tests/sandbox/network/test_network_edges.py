@@ -16,7 +16,8 @@ import pytest
 HERE = Path(__file__).parent
 INSIDE = (HERE / "inside.py").read_text()
 BOTH = pytest.mark.parametrize(
-    ("who", "backend"), [("root", "slirp4netns"), ("user", "slirp4netns"), ("root", "pasta")]
+    ("who", "backend"),
+    [("root", "slirp4netns"), ("user", "slirp4netns"), ("root", "pasta"), ("root", "gate"), ("user", "gate")],
 )
 Drive = Callable[..., list[dict[str, Any]]]
 
@@ -89,10 +90,10 @@ def test_a_name_whose_answers_are_all_forbidden_refuses_the_run(drive: Drive) ->
 @pytest.mark.parametrize(
     ("missing", "why"),
     [
-        ({"tun": False}, "/dev/net/tun can't be opened"),
-        ({"without": ["slirp4netns", "pasta"]}, "slirp4netns is missing"),
-        ({"without": ["nft"]}, "nft is missing"),
-        ({"nft": False}, "the packet filter can't be loaded"),
+        ({"tun": False, "listener": False}, "/dev/net/tun can't be opened"),
+        ({"without": ["slirp4netns", "pasta", "ip"]}, "slirp4netns is missing"),
+        ({"without": ["nft"], "listener": False}, "nft is missing"),
+        ({"nft": False, "listener": False}, "the packet filter can't be loaded"),
     ],
 )
 def test_what_cannot_be_fenced_is_refused_or_cut_off_but_never_open(drive: Drive, missing: Any, why: str) -> None:
@@ -119,6 +120,77 @@ def test_a_tap_that_cannot_be_made_refuses_with_the_helpers_own_words(drive: Dri
     result = json.loads(done.stdout)[0]
     assert result["exit"] == -1
     assert "slirp4netns didn't open the network" in result["refused"]
+
+
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_without_a_tun_device_the_gate_takes_over(drive: Drive, who: str) -> None:
+    steps: dict[str, list[Any]] = {"listed": ["tcp", "svc.test", 8080], "another": ["tcp", "svc.test", 8081]}
+    result = drive(who, None, [job(["svc.test:8080"], steps)], tun=False)[0]
+    assert said(result) == {"listed": "hello", "another": "EHOSTUNREACH"}
+    network = result["report"]["evidence"]["network"]
+    assert network["backend"] == "gate"
+    assert network["protocols"] == ["tcp"]
+    assert network["counters"] == {"a0": 1, "denied": 1, "denied-always": 0}
+    assert result["report"]["enforced"]["network"] is True
+
+
+RACE = """
+import ctypes, socket, struct, sys, threading
+libc = ctypes.CDLL(None)
+def address(host, port):
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(host) + bytes(8)
+good, bad = address("10.233.1.2", 8080), address(sys.argv[1], int(sys.argv[2]))
+place = ctypes.create_string_buffer(good, 16)
+stop = False
+def flip():
+    while not stop:
+        ctypes.memmove(place, bad, 16)
+        ctypes.memmove(place, good, 16)
+threading.Thread(target=flip).start()
+heard = set()
+for _ in range(300):
+    with socket.socket() as s:
+        s.settimeout(None)
+        if libc.connect(s.fileno(), place, 16) == 0:
+            try:
+                heard.add((s.recv(9).decode(), s.getpeername()))
+            except OSError:
+                pass
+stop = True
+print(sorted(heard))
+"""
+
+
+@pytest.mark.parametrize("target", [("10.233.1.3", "8080"), ("169.254.169.254", "8080"), ("10.233.1.2", "8081")])
+def test_an_address_that_changes_while_the_gate_looks_leads_nowhere(
+    drive: Drive, world: Any, target: tuple[str, str]
+) -> None:
+    before = len(world.visits())
+    racing = {**job(["10.233.1.2:8080"], {}), "argv": ["/usr/bin/python3", "-I", "/scratch/race.py", *target]}
+    racing["files"] = {"race.py": RACE}
+    result = drive("root", "gate", [racing])[0]
+    assert result["exit"] == 0, result
+    assert "10.233.1.2', 8080" in result["out"] or result["out"] == "[]\n"
+    assert set(world.visits()[before:]) <= {"tcp 0.0.0.0 8080"}
+    assert target[0] not in result["out"] or target[0] == "10.233.1.2"
+    assert "8081" not in result["out"]
+
+
+def test_a_command_that_is_not_there_is_told_so(drive: Drive) -> None:
+    result = drive("root", "gate", [{**job(["10.233.1.2:8080"], {}), "argv": ["/bin/nowhere"]}])[0]
+    assert result["exit"] == 127
+    assert result["err"] == "sandbox: /bin/nowhere: No such file or directory\n"
+
+
+def test_the_gate_leaves_nothing_in_the_script(drive: Drive) -> None:
+    script = (
+        "ls -l /proc/self/fd | wc -l; ls -A /scratch | wc -l; grep SigIgn /proc/self/status; env | sort | grep -c LC_"
+    )
+    result = drive("root", "gate", [{**job(["10.233.1.2:8080"], {}), "argv": ["/bin/sh", "-c", script], "files": {}}])[
+        0
+    ]
+    plain = drive("root", None, [{**job([], {}), "argv": ["/bin/sh", "-c", script], "files": {}}])[0]
+    assert result["out"] == plain["out"]
 
 
 def test_unrestricted_with_the_block_reaches_all_but_metadata(drive: Drive) -> None:

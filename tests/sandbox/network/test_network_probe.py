@@ -12,7 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
-def probe(world: Any, who: str, **tools: str) -> dict[str, Any]:
+def probe(world: Any, who: str, **tools: str | None) -> dict[str, Any]:
     argv = world.argv(who, str(HERE / "driver.py"))
     asked = json.dumps({"probe": True, "tools": tools})
     done = subprocess.run(argv, input=asked, capture_output=True, text=True, timeout=60)
@@ -52,15 +52,21 @@ def test_the_next_one_is_tried(world: Any, tmp_path: Path) -> None:
 
 def test_a_helper_that_fails_is_quoted(world: Any, tmp_path: Path) -> None:
     broken = pretender(tmp_path / "broken", "echo no luck today >&2; exit 3")
-    found = probe(world, "root", slirp4netns=broken, pasta=broken)
+    found = probe(world, "root", slirp4netns=broken, pasta=broken, ip=None)
     assert found["rows"]["egress"][0] is False
     assert found["rows"]["egress"][1].count("no luck today") == 2
     assert "install" in found["rows"]["egress"][2]
 
 
+def test_the_gate_comes_last(world: Any) -> None:
+    found = probe(world, "root", slirp4netns=None, pasta=None)
+    assert found["egress"] == {"slirp4netns": "slirp4netns is missing", "pasta": "pasta is missing", "gate": ""}
+    assert found["rows"]["egress"][1].startswith("the gate (TCP only")
+
+
 def test_a_filter_that_is_not_there_is_found_out(world: Any, tmp_path: Path) -> None:
     """An nft that takes everything and loads nothing: the port that isn't listed answers, and the probe says so."""
     lazy = pretender(tmp_path / "nft", "cat >/dev/null; echo '{\"nftables\": []}'")
-    found = probe(world, "root", nft=lazy)
+    found = probe(world, "root", nft=lazy, ip=None)
     assert found["egress"]["slirp4netns"] == "a port that isn't listed was reached"
     assert found["rows"]["egress"][0] is False
