@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MAX_DEPTH = 60
+"""Levels of brackets and ternaries."""
+MAX_HEIGHT = 200
+"""Levels of the tree, chains such as ``a && b && c`` included; twice what version 2 evaluates."""
 _NAME_START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$")
 _DIGITS = frozenset("0123456789")
 _NAME = _NAME_START | _DIGITS
@@ -147,6 +150,20 @@ def _string(text: str, start: int) -> tuple[str, int]:
     raise Untranslatable("this string is never closed by a quote", start)
 
 
+def _higher(node: Node, limit: int) -> bool:
+    """Whether the tree has more levels than ``limit``; a path's members count as one, since nothing recurses there."""
+    todo: list[tuple[object, int]] = [(node, 1)]
+    while todo:
+        item, height = todo.pop()
+        if height > limit:
+            return True
+        if isinstance(item, Member):
+            todo += ((item.base, height), (item.key, height + 1))
+        elif isinstance(item, tuple):
+            todo += ((part, height + 1) for part in item)
+    return False
+
+
 class Parser:
     """One pass over the tokens of one expression."""
 
@@ -162,6 +179,8 @@ class Parser:
         node = self._ternary()
         if self._current.kind != "end":
             raise self._unexpected()
+        if _higher(node, MAX_HEIGHT):
+            raise Untranslatable("the expression is nested too deeply", self._tokens[0].offset)
         return node
 
     @property

@@ -157,6 +157,8 @@ REFUSED = [
     ("{{ a and b }}", "`and` isn't expected", 5),
     ("{{ a = b }}", "`=`", 5),
     ("{{ " + "(" * 100 + "a" + ")" * 100 + " }}", "nested too deeply", 63),
+    ("{{ a" + " && a" * 5000 + " }}", "nested too deeply", 3),
+    ("{{ a" + " | upper" * 5000 + " }}", "nested too deeply", 3),
 ]
 
 
