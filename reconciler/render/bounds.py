@@ -27,6 +27,8 @@ MAX_DEPTH = 100
 """Levels of the expression tree, each a frame when it is evaluated."""
 MAX_TEXT = 64 * 1024
 """Characters of any text an operation takes or makes, and bytes (UTF-8) of a rendered value."""
+MAX_SLICE = 1024 * 1024
+"""Bytes of all rendered values of one slice; every slice is held in memory until it is written."""
 MAX_ITEMS = 10_000
 """Items of any list an operation takes or makes."""
 MAX_WORK = 500_000

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from reconciler.base.canonical import dumps
 from reconciler.kinds.checks import CHECKS
 from reconciler.model.resource import Hole, Resource
+from reconciler.render.bounds import MAX_SLICE
 from reconciler.render.faults import TemplateFault
 from reconciler.render.template import Template, compile_template
 
@@ -23,6 +24,8 @@ ROOTS = frozenset({"environment", "check", "system"})
 _ENVIRONMENT_ONLY = frozenset({"environment"})
 _MEMO_LIMIT = 10_000
 """Values that are shared are few; in a repository where each check has a template of its own, keeping all is waste."""
+_MEMO_BYTES = 1024
+"""A longer value isn't kept, so that what is kept stays small whatever the templates make."""
 
 _SENTINEL = "\ue000gitops-hole-{}\ue000"
 _CUT = re.compile(rb'"' + "\ue000gitops-hole-".encode() + rb"(\d+)" + "\ue000".encode() + rb'"')
@@ -64,6 +67,7 @@ class CheckPieces:
         pieces = [b'{"assignment":' + assignment + b',"check":' + self._pieces[0]]
         fillers: list[_Filler] = []
         faults: list[HoleFault] = []
+        left = MAX_SLICE
         for filler, piece in zip(self._fillers, self._pieces[1:], strict=True):
             if filler.varies:
                 fillers.append(filler)
@@ -72,6 +76,9 @@ class CheckPieces:
             value = _fill(filler, seen)
             if isinstance(value, TemplateFault):
                 faults.append(HoleFault(filler.hole, value))
+            elif (left := left - len(value)) < 0:
+                faults.append(HoleFault(filler.hole, _too_much()))
+                break
             else:
                 pieces[-1] += value + piece
         pieces[-1] += b"}"
@@ -96,7 +103,7 @@ class BoundPieces(NamedTuple):
             return self.pieces[0], []
         faults: list[HoleFault] = []
         context = {"environment": fields, "check": self.check, "system": self.system}
-        parts = [self.pieces[0]]
+        parts, left = [self.pieces[0]], MAX_SLICE
         for filler, piece in zip(self.fillers, self.pieces[1:], strict=True):
             value: bytes | TemplateFault | None = None
             key = (filler.hole.source, filler.hole.check, name)
@@ -104,10 +111,13 @@ class BoundPieces(NamedTuple):
                 value = memo.get(key)
             if value is None:
                 value = _fill(filler, context)
-                if filler.shared and len(memo) < _MEMO_LIMIT:
+                if filler.shared and len(memo) < _MEMO_LIMIT and not _is_long(value):
                     memo[key] = value
             if isinstance(value, TemplateFault):
                 faults.append(HoleFault(filler.hole, value))
+            elif (left := left - len(value)) < 0:
+                faults.append(HoleFault(filler.hole, _too_much()))
+                break
             else:
                 parts += (value, piece)
         return b"".join(parts), faults
@@ -144,6 +154,14 @@ def _fill(filler: _Filler, context: Mapping[str, Any]) -> bytes | TemplateFault:
         return dumps(filler.check(text))
     except ValueError as error:
         return TemplateFault("template-value", f"renders to {_short(text)}: {error}", 0)
+
+
+def _is_long(value: bytes | TemplateFault) -> bool:
+    return isinstance(value, bytes) and len(value) > _MEMO_BYTES
+
+
+def _too_much() -> TemplateFault:
+    return TemplateFault("template-limit", f"the templates of the check make more than {MAX_SLICE} bytes together", 0)
 
 
 def _short(text: str, limit: int = 60) -> str:

@@ -256,6 +256,21 @@ def test_where_a_check_runs(kit: Kit, memory: SqlStore, assigned: list[str] | No
     assert len(outside) == (1 if assigned and "c" in assigned else 0)
 
 
+@pytest.mark.parametrize("template", ["{{ environment.big }}", "{{ 'a' * 1000 }}" * 60])
+def test_a_slice_is_bounded_however_many_templates_fill_it(kit: Kit, memory: SqlStore, template: str) -> None:
+    check = kit.check("ready")
+    headers = [{"name": f"X-{n}", "value": template} for n in range(20)]
+    check["spec"]["collectors"][0]["config"]["headers"] = headers
+    files = {"a.yaml": [kit.environment("live", big="a" * 60_000), kit.system("shop", ["live"], ["ready"]), check]}
+    [fault] = kit.faults(memory, files)
+    assert (fault.code, fault.message.split(" (")[0]) == (
+        "template-limit",
+        "the templates of the check make more than 1048576 bytes together",
+    )
+    del headers[15:]
+    kit.apply(memory, files)
+
+
 def test_a_system_in_no_environment_runs_once(kit: Kit, memory: SqlStore) -> None:
     kit.apply(memory, {"c.yaml": kit.check("up"), "s.yaml": kit.system("s", [], ["up"])})
     assert list(kit.slices(memory)) == ["s/up/-"]
