@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from platform import machine
 from typing import Any
 
-from reconciler.sandbox import bubblewrap, limits, seccomp
+from reconciler.sandbox import bubblewrap, limiter, limits, seccomp
 from reconciler.sandbox.capabilities import Capabilities
 from reconciler.sandbox.cgroups import Leaf
 from reconciler.sandbox.command import Command
@@ -155,6 +155,12 @@ def _describe(
         )
     if gate is not None:
         given[bubblewrap.BLOCK_FD] = gate.block_end
+    inner = (*(held.launcher if held else ()), *command.argv)
+    wanted = limits.limits(policy.resources, limits.our_ceilings())
+    own = machine() == limiter.MACHINE and policy.filesystem.mode != "off" and inner[0].startswith("/")
+    if own:
+        given[bubblewrap.LIMITER_FD] = fds.holding(limiter.program(wanted))
+    setter = (bubblewrap.LIMITER,) if own else limits.prlimit_arguments(box.capabilities.tools["prlimit"], wanted)
     binds = (*command.read_only, *(held.read_only if held is not None else ()))
     layout = bubblewrap.Layout(
         etc=tuple(etc),
@@ -162,6 +168,7 @@ def _describe(
         read_only=reachable_binds(binds, box.spawner, box.policy, root=box.capabilities.root),
         seccomp=filtered,
         block=gate is not None,
+        limiter=own,
         host_network=isinstance(network, HostNetwork),
     )
     content = box.encoded.get(layout)
@@ -170,9 +177,7 @@ def _describe(
         if len(box.encoded) < _REMEMBERED:
             box.encoded[layout] = content
     given[bubblewrap.ARGS_FD] = fds.holding(content)
-    tools = box.capabilities.tools
-    inner = (*limits.prlimit_arguments(tools["prlimit"], policy.resources), *(held.launcher if held else ()))
-    return bubblewrap.command_line(tools["bwrap"], (*inner, *command.argv))
+    return bubblewrap.command_line(box.capabilities.tools["bwrap"], (*setter, *inner))
 
 
 def _etc(policy: SandboxPolicy, hosts: bytes, *, resolv: bytes) -> dict[str, bytes | None]:
@@ -221,7 +226,8 @@ def _judge(outcome: Outcome, wait_status: int | None, error: int) -> None:
     outcome.wait_status = wait_status
     if status.exit_code is not None:
         outcome.evidence["status"] = {"childPid": status.child_pid, "exitCode": status.exit_code}
-        if status.exit_code == 1 and outcome.stderr.startswith(b"prlimit: "):
+        refused = status.exit_code == limiter.FAILED and outcome.stderr == limiter.COMPLAINT
+        if refused or (status.exit_code == 1 and outcome.stderr.startswith(b"prlimit: ")):
             outcome.failure = ("resources", _first_line(outcome.stderr))
         return
     if outcome.failure is not None or followed.timed_out or followed.truncated:

@@ -7,11 +7,12 @@ paths of the host. Every namespace is named: ``--unshare-all`` carries on withou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from reconciler.sandbox.policy import NOBODY, SCRATCH_BYTES, SandboxPolicy
 
-ARGS_FD, STATUS_FD, SECCOMP_FD, BLOCK_FD = 3, 4, 5, 6
+ARGS_FD, STATUS_FD, SECCOMP_FD, BLOCK_FD, LIMITER_FD = 3, 4, 5, 6, 7
+LIMITER = "/etc/limits"
 FIRST_FILE_FD = 32
 MAX_FILES = 128
 SCRATCH = "/scratch"
@@ -37,7 +38,8 @@ class Host:
 @dataclass(frozen=True, slots=True)
 class Layout:
     """One run's part. ``etc`` and ``scratch`` are the names of files whose contents come by descriptor, in this order,
-    from :data:`FIRST_FILE_FD` on. ``host_network``: no network namespace of its own."""
+    from :data:`FIRST_FILE_FD` on. ``host_network``: no network namespace of its own.
+    ``limiter``: :data:`LIMITER` comes by :data:`LIMITER_FD`."""
 
     etc: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
@@ -45,7 +47,7 @@ class Layout:
     seccomp: bool = True
     block: bool = False
     host_network: bool = False
-    passed: tuple[int, ...] = field(default=())
+    limiter: bool = False
 
 
 def arguments(policy: SandboxPolicy, host: Host, layout: Layout) -> tuple[str, ...]:
@@ -57,6 +59,8 @@ def arguments(policy: SandboxPolicy, host: Host, layout: Layout) -> tuple[str, .
     files = iter(range(FIRST_FILE_FD, FIRST_FILE_FD + MAX_FILES))
     for name in layout.etc:
         out += ["--perms", "0444", "--file", str(next(files)), f"/etc/{name}"]
+    if layout.limiter:
+        out += ["--perms", "0555", "--file", str(LIMITER_FD), LIMITER]
     out += ["--proc", "/proc", "--dev", "/dev"]
     for mask in host.masks:
         out += ["--ro-bind", "/dev/null", mask]

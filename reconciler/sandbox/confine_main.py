@@ -44,12 +44,12 @@ def landlock_version() -> int:
 def become(argv: list[str], environment: dict[str, str], confine: dict[str, Any]) -> None:
     """Confine this process, then execute; returns never. Raises ``OSError`` for whatever can't be had.
 
-    ``confine``: ``readable`` and ``writable`` (paths), ``network`` (False: no TCP), ``limits`` (name -> soft, hard),
+    ``confine``: ``readable`` and ``writable`` (paths), ``network`` (False: no TCP), ``limits`` (number -> soft, hard),
     ``filter`` (hexadecimal program, or empty), ``privileges`` (whether set-uid programs may work), ``cwd``.
     """
     os.chdir(confine["cwd"])
     for name, pair in confine["limits"].items():
-        _limit(name, pair)
+        _limit(int(name), pair)
     if not confine["privileges"]:
         _checked(_LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
     if confine["writable"] is not None:
@@ -61,11 +61,8 @@ def become(argv: list[str], environment: dict[str, str], confine: dict[str, Any]
     os.execve(argv[0], argv, environment)
 
 
-def _limit(name: str, pair: list[int]) -> None:
+def _limit(kind: int, pair: list[int]) -> None:
     """Never above the hard limit there is: nobody may raise that."""
-    kind = getattr(resource, name, 12 if name == "RLIMIT_MSGQUEUE" else None)
-    if kind is None:
-        raise OSError(errno.EINVAL, f"no limit {name}")
     hard = resource.getrlimit(kind)[1]
     soft, top = (value if hard == resource.RLIM_INFINITY else min(value, hard) for value in pair)
     resource.setrlimit(kind, (soft, top))

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.sandbox.bubblewrap import Host, Layout, arguments, command_line, encode
 from reconciler.sandbox.decide import dropped
-from reconciler.sandbox.limits import prlimit_arguments
+from reconciler.sandbox.limits import limits, prlimit_arguments
 from reconciler.sandbox.policy import SandboxPolicy, merge, shipped_default
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "sandbox"
@@ -28,6 +28,7 @@ CASES: dict[str, tuple[SandboxPolicy, Host, Layout]] = {
     "held-for-the-network": (SHIPPED, MERGED, Layout(etc=ETC, block=True)),
     "host-network": (SHIPPED, MERGED, Layout(etc=ETC, host_network=True)),
     "folders-apart": (SHIPPED, SEPARATE, Layout(etc=ETC)),
+    "own-limiter": (SHIPPED, MERGED, Layout(etc=ETC, limiter=True)),
     "no-filter": (SHIPPED, MERGED, Layout(etc=ETC, seccomp=False)),
     "whole-host": (merge(SHIPPED, {"filesystem": {"mode": "off"}}), MERGED, Layout()),
     "another-uid": (
@@ -41,7 +42,7 @@ CASES: dict[str, tuple[SandboxPolicy, Host, Layout]] = {
 
 def told(policy: SandboxPolicy, host: Host, layout: Layout) -> str:
     """Who starts it as root and as a user, the command line, and each option on a line of its own."""
-    inner = (*prlimit_arguments("/usr/bin/prlimit", policy.resources), "/bin/sh", "-c", "SCRIPT")
+    inner = (*prlimit_arguments("/usr/bin/prlimit", limits(policy.resources)), "/bin/sh", "-c", "SCRIPT")
     lines = [
         f"as root:   {dropped(policy.privilege, root=True)}",
         f"as a user: {dropped(policy.privilege, root=False)}",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 from pathlib import Path
+from platform import machine
 
 import pytest
 
+from reconciler.sandbox import limiter
 from reconciler.sandbox.capabilities import CgroupPlace
 from reconciler.sandbox.cgroups import find
 from reconciler.sandbox.environment import construct
-from reconciler.sandbox.limits import address_space, prlimit_arguments, rlimits
+from reconciler.sandbox.limits import address_space, limits, prlimit_arguments, rlimits
 from reconciler.sandbox.output import Budget, whole
 from reconciler.sandbox.policy import Resources
 from reconciler.sandbox.report import Downgrade, refusal
@@ -72,11 +75,44 @@ def test_one_budget_for_both_streams() -> None:
 def test_limits() -> None:
     assert address_space(1) == 2 << 30
     assert address_space(1 << 30) == 4 << 30
-    words = prlimit_arguments("/p", Resources())
+    words = prlimit_arguments("/p", limits(Resources()))
     assert words[0] == "/p"
     assert words[-1] == "--"
     assert not any(w.startswith(("--nproc", "--as", "--data")) for w in words)
-    assert "RLIMIT_NPROC" not in rlimits(Resources(max_processes=5)), "outside a namespace it counts the whole user"
+    assert 6 not in rlimits(Resources(max_processes=5)), "outside a namespace it counts the whole user"
+    (files,) = [w for w in limits(Resources(max_open_files=1024), {7: 512}) if w.name == "nofile"]
+    assert (files.soft, files.hard) == (512, 512), "nobody may go above the limit there is"
+
+
+@pytest.mark.skipif(machine() != limiter.MACHINE, reason="the program is for x86_64")
+def test_the_limiter_sets_what_prlimit_sets(tmp_path: Path) -> None:
+    wanted = limits(Resources(cpu_seconds=5, max_open_files=99, max_file_size_bytes=4096, memory_bytes=1 << 29))
+    wanted = tuple(w for w in wanted if w.name != "nproc")
+    own = tmp_path / "limiter"
+    own.write_bytes(limiter.program(wanted))
+    own.chmod(0o755)
+    told = []
+    for setter in ((str(own),), prlimit_arguments("/usr/bin/prlimit", wanted)):
+        ran = subprocess.run([*setter, "/bin/cat", "/proc/self/limits"], capture_output=True, text=True, check=True)
+        told.append(ran.stdout)
+    assert told[0] == told[1]
+    assert "Max open files            99                   99" in told[0]
+    shown = subprocess.run([str(own), "/usr/bin/env", "A=b", "/usr/bin/env"], env={"C": "d"}, capture_output=True)
+    assert shown.stdout == b"C=d\nA=b\n"
+
+
+@pytest.mark.skipif(machine() != limiter.MACHINE, reason="the program is for x86_64")
+def test_the_limiter_says_what_it_cannot_do(tmp_path: Path) -> None:
+    own = tmp_path / "limiter"
+    own.write_bytes(limiter.program(()))
+    own.chmod(0o755)
+    ran = subprocess.run([str(own), "/nonexistent"], capture_output=True)
+    assert (ran.returncode, ran.stderr) == (127, b"sandbox: the command can't be executed\n")
+    own.unlink()
+    own.write_bytes(limiter.program((limits(Resources())[0], limits(Resources())[0]._replace(number=99))))
+    own.chmod(0o755)
+    ran = subprocess.run([str(own), "/bin/true"], capture_output=True)
+    assert (ran.returncode, ran.stderr) == (limiter.FAILED, limiter.COMPLAINT)
 
 
 def test_reach(tmp_path: Path) -> None:
