@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,26 @@ if TYPE_CHECKING:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace ``path`` at once, so that a killed command leaves the old file. Raises ``UsageError`` where it can't."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Replace ``path`` at once, so that a killed command leaves the old file. Raises ``UsageError`` where it can't.
+
+    Pipes and devices (``/dev/stdout``, ``/dev/null``) are written to: replacing one would take it from everybody. Of a
+    symlink, what it leads to is replaced.
+    """
+    if not path.name:
+        raise UsageError(f"'{path}' is no name of a file", hint="name another file")
+    aside: Path | None = None
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        target = path.resolve()
+        aside = target.with_name(f".{target.name}.{os.getpid()}")
         aside.write_bytes(data)
-        aside.replace(path)
+        aside.replace(target)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        if aside is not None:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
         raise UsageError(f"{path} can't be written: {error.strerror}", hint="name another file") from error
 
 
