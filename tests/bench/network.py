@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.sandbox.command import Command
+from reconciler.sandbox.network.plan import BACKENDS
 from reconciler.sandbox.policy import SandboxPolicy, merge, shipped_default
 from reconciler.sandbox.probes import capabilities
 from reconciler.sandbox.run import Sandbox
@@ -61,18 +62,16 @@ def main() -> None:
     options = parser.parse_args()
     spawner = Spawner()
     figures = []
-    for backend in ("slirp4netns", "pasta"):
-        if shutil.which(backend) is None:
+    for backend in ("slirp4netns", "gate", "pasta"):
+        if backend != "gate" and shutil.which(backend) is None:
             print(f"{backend}: isn't installed")
             continue
         for scene, policy in policies().items():
-            if scene == "deny" and backend == "pasta":
+            if scene == "deny" and backend != "slirp4netns":
                 continue
             found = capabilities(policy, spawner)
-            tools = {
-                name: path for name, path in found.tools.items() if name not in {"slirp4netns", "pasta"} - {backend}
-            }
-            box = Sandbox(policy, spawner, replace(found, tools=tools, egress={}))
+            off = {other: "another backend is measured" for other in BACKENDS if other != backend}
+            box = Sandbox(policy, spawner, replace(found, egress=off))
             for _ in range(3):
                 once(box)
             pairs = [(timed(lambda: subprocess.run([TRUE])), timed(lambda b=box: once(b))) for _ in range(options.runs)]  # type: ignore[misc]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +42,10 @@ class Gate:
     def open(self, child_pid: int, user_ns_fd: int, net_ns_fd: int) -> Evidence:
         """The namespace keeps no route; only destinations of the list become local to it."""
         inside = Inside(self._helpers, self._tools, Namespaces(user_ns_fd, net_ns_fd))
-        inside.run("ip", ("-batch", "-"), local_addresses(self._resolution.pins))
+        for version in (4, 6):
+            lines = local_addresses(self._resolution.pins, version)
+            if lines:
+                inside.run("ip", (f"-{version}", "-batch", "-"), lines)
         inside.run("sh", ("-c", "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start"))
         self._theirs.close()
         if self._ours is None:
@@ -75,13 +77,22 @@ def listeners(pins: Sequence[Pin]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def local_addresses(pins: Sequence[Pin]) -> str:
-    """Batch lines for ``ip``: single addresses as such (IPv6 binds to nothing else), ranges as local routes."""
-    lines = []
-    for network in dict.fromkeys(p.network for p in pins if p.standing is not Standing.LOOPBACK):
-        if network.prefixlen == network.max_prefixlen:
-            lines.append(f"addr add {network} dev lo{'' if isinstance(network, IPv4Network) else ' nodad'}")
-        else:
-            family = "" if isinstance(network, IPv4Network) else "-6 "
-            lines.append(f"{family}route add local {network} dev lo")
+def local_addresses(pins: Sequence[Pin], version: int) -> str:
+    """Batch lines for ``ip`` of one family; empty when there is nothing to do in it.
+
+    Single addresses become such (IPv6 binds to nothing else), ranges local routes. Datagrams to them are refused, or
+    else they would be lost without a word; for that the rule for local addresses has to give up its first place.
+    """
+    networks = dict.fromkeys(
+        p.network for p in pins if p.standing is not Standing.LOOPBACK and p.network.version == version
+    )
+    if not networks:
+        return ""
+    nodad = "" if version == 4 else " nodad"
+    lines = [
+        f"addr add {n} dev lo{nodad}" if n.prefixlen == n.max_prefixlen else f"route add local {n} dev lo"
+        for n in networks
+    ]
+    lines += ["rule add pref 1 lookup local", "rule del pref 0"]
+    lines += [f"rule add pref 0 ipproto udp to {n} prohibit" for n in networks]
     return "".join(f"{line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""pasta as the way out, where slirp4netns isn't there.
+"""pasta as the way out, where nothing better is there.
 
 It gives the namespace the host's own addresses, so nothing listed may be one of them: inside, that address is the
 sandbox itself. Without ``--no-map-gw`` the gateway's address would lead to the host's loopback. It says nowhere that it

@@ -62,16 +62,29 @@ def test_an_address_of_the_host_only_where_it_is_listed_itself(drive: Drive, who
     assert said(listed) == {"own": "hello", "beside": "hello"}
 
 
-def test_a_range_of_everything_still_closes_metadata_and_the_host(drive: Drive) -> None:
+@pytest.mark.parametrize("backend", ["slirp4netns", "gate"])
+def test_a_range_of_everything_still_closes_metadata_and_the_host(drive: Drive, backend: str) -> None:
     steps: dict[str, list[Any]] = {
         "anything": ["tcp", "10.233.1.3", 8080],
         "metadata": ["tcp", "169.254.169.254", 8080],
         "host": ["tcp", "10.233.1.1", 8080],
         "port": ["tcp", "10.233.1.3", 8081],
     }
-    found = said(drive("root", "slirp4netns", [job(["0.0.0.0/0:8080"], steps)])[0])
+    found = said(drive("root", backend, [job(["0.0.0.0/0:8080"], steps)])[0])
     assert found.pop("anything") == "hello"
     assert set(found.values()) == {"EHOSTUNREACH"}
+
+
+@pytest.mark.parametrize("backend", ["slirp4netns", "gate"])
+def test_a_range_of_ipv6(drive: Drive, backend: str) -> None:
+    steps: dict[str, list[Any]] = {
+        "inside": ["tcp", "2001:db8:233::2", 8080],
+        "host": ["tcp", "2001:db8:233::1", 8080],
+        "metadata": ["tcp", "fd00:ec2::254", 8080],
+    }
+    found = said(drive("root", backend, [job(["[2001:db8:233::/64]:8080"], steps)])[0])
+    assert found.pop("inside") == "hello"
+    assert set(found.values()) <= {"ECONNREFUSED", "EHOSTUNREACH"}
 
 
 def test_a_name_whose_answers_are_all_forbidden_refuses_the_run(drive: Drive) -> None:

@@ -44,10 +44,11 @@ def test_a_backend_is_proved(world: Any, who: str) -> None:
 
 def test_the_next_one_is_tried(world: Any, tmp_path: Path) -> None:
     """A helper that says it is ready and opens nothing."""
-    found = probe(world, "root", slirp4netns=pretender(tmp_path / "slirp4netns", "printf 1 >&5; exec sleep 60"))
+    lazy = pretender(tmp_path / "slirp4netns", "printf 1 >&5; exec sleep 60")
+    found = probe(world, "root", slirp4netns=lazy)
     assert "wasn't reached" in found["egress"]["slirp4netns"]
-    assert found["egress"]["pasta"] == ""
-    assert found["rows"]["egress"][1].startswith("pasta")
+    assert found["egress"]["gate"] == ""
+    assert found["rows"]["egress"][1].startswith("the gate (TCP only")
 
 
 def test_a_helper_that_fails_is_quoted(world: Any, tmp_path: Path) -> None:
@@ -58,10 +59,10 @@ def test_a_helper_that_fails_is_quoted(world: Any, tmp_path: Path) -> None:
     assert "install" in found["rows"]["egress"][2]
 
 
-def test_the_gate_comes_last(world: Any) -> None:
-    found = probe(world, "root", slirp4netns=None, pasta=None)
-    assert found["egress"] == {"slirp4netns": "slirp4netns is missing", "pasta": "pasta is missing", "gate": ""}
-    assert found["rows"]["egress"][1].startswith("the gate (TCP only")
+def test_pasta_comes_last(world: Any) -> None:
+    found = probe(world, "root", slirp4netns=None, ip=None)
+    assert found["egress"] == {"slirp4netns": "slirp4netns is missing", "gate": "ip is missing", "pasta": ""}
+    assert found["rows"]["egress"][1].startswith("pasta")
 
 
 def test_a_filter_that_is_not_there_is_found_out(world: Any, tmp_path: Path) -> None:

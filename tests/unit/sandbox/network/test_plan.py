@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from reconciler.sandbox.allow import parse_entry
 from reconciler.sandbox.capabilities import Capabilities
+from reconciler.sandbox.network.gate import local_addresses
 from reconciler.sandbox.network.pasta import Pasta
 from reconciler.sandbox.network.plan import choose
 from reconciler.sandbox.network.port import Choice, Held, Host, Routeless, Unavailable
 from reconciler.sandbox.network.probe import Ran, judge
+from reconciler.sandbox.network.resolve import resolve
 from reconciler.sandbox.network.slirp import Slirp, subnet_beside
 from reconciler.sandbox.policy import Network
 
@@ -68,11 +71,12 @@ def test_backends_in_order() -> None:
 @pytest.mark.parametrize(
     ("capabilities", "why"),
     [
-        (host(without=("slirp4netns", "pasta")), "slirp4netns is missing; pasta: pasta is missing"),
+        (host(without=("slirp4netns", "pasta")), "slirp4netns is missing; gate: no system call filter that asks us"),
+        (host(without=("slirp4netns", "pasta")), "pasta: pasta is missing"),
         (host(without=("nft", "nsenter")), "nft and nsenter are missing"),
         (host(tun=False), "/dev/net/tun can't be opened"),
         (host(nft=False), "packet filter"),
-        (host(egress={"slirp4netns": "it lied", "pasta": "so did it"}), "it lied; pasta: so did it"),
+        (host(egress={"slirp4netns": "it lied", "pasta": "so did it"}), "pasta: so did it"),
     ],
 )
 def test_what_cannot_be_had_says_why_and_is_never_the_host(capabilities: Capabilities, why: str) -> None:
@@ -178,3 +182,33 @@ GOOD = {"backend": "slirp4netns", "counters": {"a0": 1, "denied": 1}}
 def test_a_probe_is_believed_only_when_everything_fits(ran: Ran, heard: bool, why: str) -> None:
     said = judge(ran, "t", heard=heard)
     assert said == "" if not why else why in said
+
+
+def test_the_gate_stands_in_without_a_tun_device() -> None:
+    able = host(tun=False, listener=True, seccomp=True)
+    choice = chosen(able, "10.0.0.1:80", "10.2.0.0/16:443", "svc.example:443", "127.0.0.1:9000", "[2001:db8::1]:80")
+    assert isinstance(choice, Held)
+    assert choice.launcher[1:4] == ("-I", "-S", "-c")
+    assert choice.launcher[5:] == ("20", "[0.0.0.0]:443,[10.0.0.1]:80,[127.0.0.1]:9000,[2001:db8::1]:80")
+    assert b"127.0.0.1 host.sandbox" in choice.hosts
+    many = [f"10.0.{n // 256}.{n % 256}:80" for n in range(201)]
+    refused = chosen(able, *many, only="gate")
+    assert isinstance(refused, Unavailable)
+    assert "more than 200" in refused.reason
+
+
+def test_what_the_gate_makes_local() -> None:
+    found = resolve(
+        [parse_entry(e) for e in ("10.0.0.1:80", "10.0.0.1:81", "10.2.0.0/16:443", "127.0.0.1:90")], own=OWN
+    )
+    assert local_addresses(found.pins, 4).splitlines() == [
+        "addr add 10.0.0.1/32 dev lo",
+        "route add local 10.2.0.0/16 dev lo",
+        "rule add pref 1 lookup local",
+        "rule del pref 0",
+        "rule add pref 0 ipproto udp to 10.0.0.1/32 prohibit",
+        "rule add pref 0 ipproto udp to 10.2.0.0/16 prohibit",
+    ]
+    assert local_addresses(found.pins, 6) == ""
+    found = resolve([parse_entry("[2001:db8::1]:80")], own=OWN)
+    assert local_addresses(found.pins, 6).splitlines()[0] == "addr add 2001:db8::1/128 dev lo nodad"
