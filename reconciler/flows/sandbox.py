@@ -13,6 +13,8 @@ from reconciler.store.port import Reader, Writer
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from reconciler.sandbox.runners.outcome import ShellResult
+
 
 def stored_policy(store: Reader) -> SandboxPolicy:
     """What holds for scripts: the stored policy, else the shipped default. Raises when what is stored can't be read."""
@@ -53,6 +55,45 @@ def change_policy(store: Writer, overlay: Mapping[str, Any], *, reset: bool = Fa
         raise _refused(error) from error
     store.set_setting(SETTING, dumps(policy.to_json()).decode())
     return policy
+
+
+LANGUAGES = {"shell": (".sh", ".bash"), "python": (".py",), "node": (".js", ".mjs", ".cjs")}
+"""The script languages, with the endings of their files."""
+
+
+def language_of(name: str) -> str | None:
+    """The language that the ending of a file's name tells, or None."""
+    return next((language for language, endings in LANGUAGES.items() if name.endswith(endings)), None)
+
+
+def run_script(
+    store: Reader,
+    language: str,
+    script: str,
+    *,
+    context: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout_ms: int = 30_000,
+) -> ShellResult:
+    """Run one script as a check would, under the stored policy; a :class:`ScriptResult` but for the shell.
+
+    A refused run is a result too: ``refused`` says why. Raises nothing that the script or the host can cause.
+    """
+    from reconciler.sandbox.run import Sandbox
+    from reconciler.sandbox.runners.node import run_node
+    from reconciler.sandbox.runners.python import run_python
+    from reconciler.sandbox.runners.shell import run_shell
+    from reconciler.sandbox.spawner import Spawner
+
+    spawner = Spawner()
+    try:
+        sandbox = Sandbox.provided(policy_provider(store), spawner)
+        if language == "shell":
+            return run_shell(sandbox, script, environment=environment, timeout_ms=timeout_ms)
+        run = run_python if language == "python" else run_node
+        return run(sandbox, script, context=context, environment=environment, timeout_ms=timeout_ms)
+    finally:
+        spawner.close()
 
 
 def _refused(error: ValidationError) -> GitopsError:

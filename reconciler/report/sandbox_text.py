@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.report.style import Style, safe
 from reconciler.report.table import pairs, table
 from reconciler.sandbox.capabilities import Row
+from reconciler.sandbox.runners.outcome import ScriptResult, ShellResult
 
 
 def probe_text(rows: Sequence[Row], style: Style) -> Iterator[str]:
@@ -49,3 +50,49 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield name, ", ".join(map(str, inner)) or "[]"
         else:
             yield name, {True: "true", False: "false", None: "null"}.get(inner, str(inner))
+
+
+def run_text(result: ShellResult, style: Style, *, quiet: bool) -> Iterator[str]:
+    """What the script wrote, what it came to, and unless ``quiet`` what was enforced of what was asked for."""
+    for text in (result.stdout, "" if result.refused else result.stderr):
+        yield from (safe(line) for line in text.splitlines())
+    if quiet:
+        return
+    if result.stdout or result.stderr:
+        yield ""
+    yield style(safe(_outcome(result)), "bold")
+    report = result.report
+    if report is None:
+        return
+    held = [layer for layer, on in report.enforced.items() if on]
+    yield f"Enforced: {', '.join(held) or 'nothing'}"
+    yield from (safe(f"Downgraded: {d.layer}: {d.reason}") for d in report.downgrades)
+    yield from (safe(f"Note: {n.layer}: {n.note}") for n in report.notes)
+
+
+def _outcome(result: ShellResult) -> str:
+    took = f"in {result.execution_ms:.0f} ms"
+    said: list[str] = []
+    if result.error is not None:
+        said = [result.error]
+    elif isinstance(result, ScriptResult):
+        said = [str(part) for part in (result.message, result.value) if part is not None]
+    return f"{'Passed' if result.success else 'Failed'} {took}{': ' if said else ''}{', '.join(said)}"
+
+
+def run_json(result: ShellResult) -> dict[str, Any]:
+    """The same for machines, with the whole report."""
+    found: dict[str, Any] = {
+        "success": result.success,
+        "error": result.error,
+        "exitCode": result.exit_code,
+        "stdout": result.stdout,
+        "stderr": result.stderr,
+        "timedOut": result.timed_out,
+        "outputTruncated": result.output_truncated,
+        "executionMs": result.execution_ms,
+        "report": result.report.to_json() if result.report is not None else None,
+    }
+    if isinstance(result, ScriptResult):
+        found |= {"message": result.message, "value": result.value, "notes": list(result.notes)}
+    return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.lazy import Command, LazyGroup, Unchecked
-from reconciler.cli.options import Where, prints, reads_store
+from reconciler.cli.options import Duration, Where, prints, reads_store
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
@@ -48,6 +48,74 @@ def probe(output: Output) -> int:
         output.lines(probe_text(found.rows, output.style))
         output.lines(["", f"Scripts {'run' if ready else 'are refused'} here under the shipped policy."])
     return 0 if ready else 1
+
+
+@command.command(cls=Command)
+@click.argument("script", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--language", type=click.Choice(["shell", "python", "node"]), help="By default the file's ending tells.")
+@click.option("--timeout", type=Duration(), default="30s", metavar="DURATION", help="Wall clock. Default: 30s.")
+@click.option("--context", metavar="JSON", help="What the script sees as its context.")
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable for the script. Repeatable.")
+@reads_store()
+@prints(quiet=True)
+def run(
+    where: Where,
+    output: Output,
+    *,
+    script: Path,
+    language: str | None,
+    timeout: float,
+    context: str | None,
+    variables: tuple[str, ...],
+) -> int:
+    """Run one script as a check would, and report what was enforced. Exits with 1 when it fails or is refused."""
+    from reconciler.cli.stores import store_to_read
+    from reconciler.flows.sandbox import language_of, run_script
+    from reconciler.report.sandbox_text import run_json, run_text
+
+    chosen = language or language_of(script.name)
+    if chosen is None:
+        raise click.UsageError(f"the ending of {script.name} tells no language: pass --language")
+    result = run_script(
+        store_to_read(where.settled().store),
+        chosen,
+        _script(script),
+        context=_context(context),
+        environment=_variables(variables),
+        timeout_ms=round(timeout * 1000),
+    )
+    if output.json:
+        from reconciler.report.diagnostics_json import FORMAT
+
+        output.data({"format": FORMAT, **run_json(result)})
+    else:
+        output.lines(run_text(result, output.style, quiet=output.quiet))
+    return 0 if result.success else 1
+
+
+def _script(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{file} isn't UTF-8") from error
+
+
+def _context(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if text is not None else {}
+    except ValueError as error:
+        raise click.UsageError(f"--context isn't JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise click.UsageError("--context has to be an object")
+    return value
+
+
+def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
+    split = [pair.partition("=") for pair in pairs]
+    for name, equals, _ in split:
+        if not equals or not name:
+            raise click.UsageError(f"--env takes NAME=VALUE, not {name!r}")
+    return {name: value for name, _, value in split}
 
 
 @command.group(cls=LazyGroup)
