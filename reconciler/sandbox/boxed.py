@@ -67,7 +67,7 @@ def run(box: Box, decision: Decision, command: Command, deadline: float) -> Outc
                 _run(box, decision, command, deadline, outcome, _Started(fds, lane, leaf))
         finally:
             if leaf is not None:
-                outcome.evidence["cgroup"] = leaf.finish()
+                outcome.evidence["cgroup"] = leaf.finish(empty=outcome.followed.gone)
         if outcome.followed.lost:
             box.spawner.forget(lane)
     except SpawnerLost as lost:

@@ -50,10 +50,11 @@ class Leaf:
         """The spawner has its own copies of the descriptors."""
         self._close()
 
-    def finish(self) -> dict[str, int | str | bool]:
-        """Kill what is left, read the counters, remove the group; facts for the report."""
+    def finish(self, *, empty: bool = False) -> dict[str, int | str | bool]:
+        """Kill what is left (unless it was seen to be empty), read the counters, remove it; facts for the report."""
         self._close()
-        self.kill()
+        if not empty:
+            self.kill()
         facts: dict[str, int | str | bool] = {"path": self.paths[-1], "version": self.version}
         oom = self._number("memory.events" if self.version == 2 else "memory.oom_control", "oom_kill")
         peak = self._number("memory.peak" if self.version == 2 else "memory.max_usage_in_bytes")
@@ -97,7 +98,7 @@ class Leaf:
 
     def _number(self, name: str, key: str | None = None) -> int | None:
         with suppress(OSError, ValueError):
-            for line in Path(f"{self.paths[-1]}/{name}").read_text().splitlines():
+            for line in _read(f"{self.paths[-1]}/{name}").splitlines():
                 word, _, value = line.rpartition(" ")
                 if word == (key or ""):
                     return int(value)
@@ -212,6 +213,14 @@ def _words(path: str) -> list[str]:
         return Path(path).read_text().split()
     except OSError:
         return []
+
+
+def _read(path: str) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 4096).decode()
+    finally:
+        os.close(fd)
 
 
 def _write(path: str, text: str) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _STARTED, _FAILED, _ENDED = 1, 2, 3
-_INLINE = 64 * 1024
+_INLINE = 60 * 1024
 _MAIN = Path(__file__).with_name("spawner_main.py")
 Identity = tuple[int, int] | None
 """(uid, gid) to drop to, or None to stay who we are."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -31,7 +32,7 @@ from typing import Any
 STARTED, FAILED, ENDED = 1, 2, 3
 RESERVED = 192
 """Descriptors below this one are targets in children; what we receive lies above."""
-_PACKET = 1 << 17
+_PACKET = 1 << 16
 _MAX_FDS = 253
 _PATIENCE = 0.2
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 4, 38, 36
@@ -436,6 +437,7 @@ def main() -> None:
     os.closerange(3, RESERVED)
     _reserve()
     os.umask(0o022)
+    gc.disable()  # nothing here is made in circles
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
