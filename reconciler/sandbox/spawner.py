@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_STARTED, _FAILED, _ENDED = 1, 2, 3
+from reconciler.sandbox.lane_main import FAILED, STARTED
+
 _INLINE = 60 * 1024
-_MAIN = Path(__file__).with_name("spawner_main.py")
+_ROOT = str(Path(__file__).parents[2])
+_MAIN = "import sys; sys.path.append(sys.argv[1]); from reconciler.sandbox.spawner_main import main; main()"
 Identity = tuple[int, int] | None
 """(uid, gid) to drop to, or None to stay who we are."""
 
@@ -58,9 +60,9 @@ class Running:
         if len(record) < 8:
             raise SpawnerLost("the spawner process ended")
         what, value = struct.unpack("<Ii", record)
-        if what == _STARTED:
+        if what == STARTED:
             self.pid = value
-        elif what == _FAILED:
+        elif what == FAILED:
             self.ended = Ended(None, value)
         else:
             self.ended = Ended(value)
@@ -254,7 +256,7 @@ class Spawner:
             self._disown()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            arguments = [sys.executable, "-I", "-S", str(_MAIN), str(theirs.fileno()), str(os.getpid())]
+            arguments = [sys.executable, "-I", "-S", "-c", _MAIN, _ROOT, str(theirs.fileno()), str(os.getpid())]
             self._process = subprocess.Popen(
                 arguments, env={}, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), start_new_session=True
             )
