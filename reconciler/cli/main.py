@@ -84,11 +84,19 @@ def cli() -> None:
 def entry() -> NoReturn:
     """The console script. Leaves without tearing down a heap of a hundred thousand objects, which takes 100 ms."""
     code: Any = 1
+    _open_closed()
     try:
         cli.main()
     except SystemExit as leaving:
         code = leaving.code
     _leave(code if isinstance(code, int) else 0)
+
+
+def _open_closed() -> None:
+    """Give a stream that the caller closed somewhere to go; else the store's file could become descriptor 1."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (open until the end)
 
 
 def _leave(code: int) -> NoReturn:

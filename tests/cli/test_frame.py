@@ -57,6 +57,14 @@ def test_help_of_each_command_agrees_with_the_table() -> None:
             assert isinstance(command, Command)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(shop: Repo, gitops: Gitops, closed: str) -> None:
+    command = f'exec "$0" -m reconciler apply {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable], cwd=shop.path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert gitops("status", "--format", "json").json["generation"]["generation"] == 1
+
+
 def test_a_near_miss_is_guessed(gitops: Gitops) -> None:
     assert "did you mean apply?" in gitops.process("aply").err
 
