@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -41,6 +42,9 @@ def told(error: BaseException) -> int:
             where = f"{error.filename}: " if error.filename else ""
             _say(output, f"{where}{error.strerror}", "set GITOPS_DEBUG=1 to see where this happened")
             return _debugged(error, output)
+        case UnicodeEncodeError() | TypeError() if "surrogates not allowed" in str(error) and _said_in_other_bytes():
+            _say(output, "a name in the arguments, the GITOPS_ variables or the folder isn't UTF-8", "rename it")
+            return 2
         case MemoryError():
             _say(output, "there isn't enough memory; nothing was changed", "narrow the source, or use a larger machine")
             return 1
@@ -65,6 +69,14 @@ def _usage(error: click.UsageError, output: Output) -> int:
     path = error.ctx.command_path if error.ctx is not None else "gitops"
     _say(output, message[:1].lower() + message[1:], f"{path} --help")
     return error.exit_code
+
+
+def _said_in_other_bytes() -> bool:
+    """Whether what the caller said holds bytes that aren't UTF-8, which Python hands on as half characters."""
+    said = [*sys.argv, *(value for name, value in os.environ.items() if name.startswith("GITOPS_"))]
+    with suppress(OSError):
+        said.append(os.getcwd())  # noqa: PTH109 (the text of it, as it is)
+    return any("\udc80" <= char <= "\udcff" for text in said for char in text)
 
 
 def _expected(error: GitopsError, output: Output) -> int:

@@ -52,6 +52,22 @@ class Duration(_Seconds):
             self.fail(str(error), param, ctx)
 
 
+class Percent(_Seconds):
+    """A number from 0 on; none of those with which no comparison is true."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Fails with a sentence."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number < float("inf"):
+            self.fail(f"{str(value)!r} is no number from 0 on", param, ctx)
+        return number
+
+
 class Where(NamedTuple):
     """What is read, and which store: as it was said, not yet looked at."""
 
@@ -131,7 +147,7 @@ _SAFETY = (
     ),
     click.option(
         "--max-delete-percent",
-        type=click.FloatRange(min=0),
+        type=Percent(),
         envvar="GITOPS_MAX_DELETE_PERCENT",
         metavar="NUMBER",
         help="Refuse a plan that deletes a larger part of the source. [GITOPS_MAX_DELETE_PERCENT]",

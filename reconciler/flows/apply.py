@@ -26,7 +26,9 @@ class Actor:
         """From ``GITOPS_ACTOR``, the variables that CI services set, or the account."""
         for variable in ("GITOPS_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
             if os.environ.get(variable):
-                return Actor(os.environ[variable], socket.gethostname())
+                # What isn't UTF-8 comes as half characters, which no store can keep.
+                name = os.environ[variable].encode("utf-8", "replace").decode()
+                return Actor(name, socket.gethostname())
         try:
             return Actor(getpass.getuser(), socket.gethostname())
         except (KeyError, OSError):  # an account without a name, as in many containers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,27 @@ def test_globs_in_variables_part_at_commas(shop: Repo, gitops: Gitops) -> None:
     assert totals(GITOPS_EXCLUDE="systems.yaml,checks.yaml") == 1
     assert totals("--include", "environments.yaml", GITOPS_INCLUDE="*.yaml") == 1
     assert totals("--include", "environments.yaml", "--include", "checks.yaml") == 2
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "many"])
+def test_no_number_lifts_the_guard_by_accident(shop: Repo, gitops: Gitops, number: str) -> None:
+    ran = gitops("plan", env={"GITOPS_MAX_DELETE_PERCENT": number})
+    assert ran.code == 2
+    assert f"'{number}' is no number from 0 on" in ran.err
+
+
+def test_an_actor_that_isnt_utf8_is_kept_as_far_as_it_is(shop: Repo, gitops: Gitops) -> None:
+    assert gitops.process("apply", "--quiet", env={"GITOPS_ACTOR": os.fsdecode(b"jos\xe9")}).code == 0
+    assert "jos?" in gitops("history").out
+
+
+@pytest.mark.parametrize("option", ["--source", "--rev", "--include"])
+def test_a_name_that_isnt_utf8_is_told(shop: Repo, gitops: Gitops, option: str) -> None:
+    ran = gitops.process("plan", option, os.fsdecode(b"jos\xe9"))
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        2,
+        "error: a name in the arguments, the GITOPS_ variables or the folder isn't UTF-8",
+    )
 
 
 def test_directory_and_store(shop: Repo, gitops: Gitops) -> None:
