@@ -75,7 +75,7 @@ def _said_in_other_bytes() -> bool:
     """Whether what the caller said holds bytes that aren't UTF-8, which Python hands on as half characters."""
     said = [*sys.argv, *(value for name, value in os.environ.items() if name.startswith("GITOPS_"))]
     with suppress(OSError):
-        said.append(os.getcwd())  # noqa: PTH109 (the text of it, as it is)
+        said.append(os.getcwd())
     return any("\udc80" <= char <= "\udcff" for text in said for char in text)
 
 
