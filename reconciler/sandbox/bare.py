@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-import subprocess
-import threading
 import time
 from pathlib import Path
 from platform import machine
@@ -19,6 +16,7 @@ from reconciler.sandbox.bubblewrap import SCRATCH
 from reconciler.sandbox.command import Command
 from reconciler.sandbox.decide import Decision
 from reconciler.sandbox.descriptors import Descriptors
+from reconciler.sandbox.direct import DirectRun
 from reconciler.sandbox.output import Budget
 from reconciler.sandbox.spawner import SpawnerLost
 from reconciler.sandbox.stream import Follow
@@ -46,7 +44,10 @@ def run(box: Box, decision: Decision, command: Command, deadline: float) -> Outc
         argv = [_placed(a, scratch) for a in command.argv]
         environment = {k: _placed(v, scratch) for k, v in box.environment.items()}
         if decision.mode == "plain" or box.capabilities.platform != "linux":
-            _directly(argv, environment, command, outcome, deadline=deadline, scratch=scratch, box=box)
+            budget = Budget(box.policy.resources.max_output_bytes if box.policy.enabled else None)
+            direct = DirectRun(budget)
+            outcome.wait_status = direct.run(argv, environment, cwd=scratch, stdin=command.stdin, deadline=deadline)
+            outcome.followed, (outcome.stdout, outcome.stderr) = direct.followed, budget.take()
         else:
             _spawned(box, decision, command, outcome, deadline=deadline, started=(argv, environment, scratch))
     except SpawnerLost as lost:
@@ -126,63 +127,6 @@ def _judge(outcome: Outcome) -> None:
         line = outcome.stderr.partition(b"\n")[0]
         if os.WEXITSTATUS(outcome.wait_status) == 126 and line.startswith(b"sandbox: "):
             outcome.failure = ("privilege", line.removeprefix(b"sandbox: ").decode("utf-8", "replace"))
-
-
-def _directly(
-    argv: list[str],
-    environment: dict[str, str],
-    command: Command,
-    outcome: Outcome,
-    *,
-    deadline: float,
-    scratch: str,
-    box: Box,
-) -> None:
-    """Where there is no spawner: other platforms."""
-    process = subprocess.Popen(
-        argv,
-        env=environment,
-        cwd=scratch,
-        stdin=subprocess.PIPE if command.stdin is not None else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    budget = Budget(box.policy.resources.max_output_bytes if box.policy.enabled else None)
-    lock = threading.Lock()
-
-    def end() -> None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            process.kill()
-
-    def read(stream: int, fd: int) -> None:
-        while data := os.read(fd, 65536):
-            with lock:
-                budget.add(stream, data)
-                if budget.spent and not outcome.followed.truncated:
-                    outcome.followed.truncated = True
-                    end()
-
-    streams = [s.fileno() for s in (process.stdout, process.stderr) if s is not None]
-    readers = [threading.Thread(target=read, args=pair, daemon=True) for pair in enumerate(streams)]
-    for reader in readers:
-        reader.start()
-    if process.stdin is not None:
-        with process.stdin as pipe:
-            pipe.write(command.stdin or b"")
-    try:
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        outcome.followed.timed_out = True
-    end()
-    process.wait()
-    for reader in readers:
-        reader.join(2)
-    outcome.stdout, outcome.stderr = budget.take()
-    code = process.returncode
-    outcome.wait_status = code << 8 if code >= 0 else -code
 
 
 def _fill(scratch: str, command: Command, decision: Decision) -> None:

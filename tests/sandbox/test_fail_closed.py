@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.sandbox.capabilities import Capabilities
 from reconciler.sandbox.command import Command, RunResult
 from reconciler.sandbox.policy import SandboxPolicy, merge, shipped_default
 from reconciler.sandbox.run import Sandbox
@@ -190,3 +191,18 @@ def test_a_group_that_cannot_be_made_is_told(spawner: Spawner) -> None:
     assert ran.stdout == b"ran\n"
     assert "cgroup" not in ran.report.evidence
     assert any("no control group for this run" in n.note for n in ran.report.notes)
+
+
+def test_another_platform_refuses_and_degrades_to_nothing(spawner: Spawner) -> None:
+    elsewhere = Capabilities("darwin", 501, why_not="there are no namespaces on darwin")
+    ran = sh(Sandbox(STRICT, spawner, elsewhere), "echo ran")
+    assert ran.refused is not None
+    assert "no namespaces on darwin" in ran.refused
+    box = Sandbox(LENIENT, spawner, elsewhere)
+    ran = sh(box, "cat in; cat; exit 3", files={"in": b"given\n"}, stdin=b"and this\n")
+    assert (ran.exit_code, ran.stdout) == (3, b"given\nand this\n")
+    assert len(ran.report.downgrades) == 4
+    assert not any(ran.report.enforced.values())
+    assert sh(box, "sleep 60", timeout_ms=200).timed_out
+    flood = sh(Sandbox(merge(LENIENT, {"resources": {"maxOutputBytes": 999}}), spawner, elsewhere), "yes")
+    assert (flood.exit_code, flood.output_truncated, len(flood.stdout)) == (-1, True, 999)
