@@ -21,6 +21,8 @@ from reconciler.sandbox.network.ranges import Standing
 from reconciler.sandbox.network.resolve import Pin, Resolution
 
 MOST_LISTENERS: Final = 200
+_LOW_PORTS: Final = "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start || exit 1; "
+"""The launcher has no right to ports below 1024, and this namespace has nobody to protect them from."""
 _MAIN: Final = Path(__file__).with_name("gate_main.py")
 
 
@@ -42,11 +44,12 @@ class Gate:
     def open(self, child_pid: int, user_ns_fd: int, net_ns_fd: int) -> Evidence:
         """The namespace keeps no route; only destinations of the list become local to it."""
         inside = Inside(self._helpers, self._tools, Namespaces(user_ns_fd, net_ns_fd))
+        low = any(p.port < 1024 for p in self._resolution.pins)
         for version in (4, 6):
             lines = local_addresses(self._resolution.pins, version)
-            if lines:
-                inside.run("ip", (f"-{version}", "-batch", "-"), lines)
-        inside.run("sh", ("-c", "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start"))
+            if lines or (low and version == 4):
+                script = f'{_LOW_PORTS if low and version == 4 else ""}exec "$0" -{version} -batch -'
+                inside.run("sh", ("-c", script, self._tools["ip"]), lines)
         self._theirs.close()
         if self._ours is None:
             raise OSError("the gate was closed")
