@@ -18,7 +18,7 @@ from reconciler.sandbox.decide import Decision
 from reconciler.sandbox.descriptors import Descriptors
 from reconciler.sandbox.direct import DirectRun
 from reconciler.sandbox.output import Budget
-from reconciler.sandbox.spawner import SpawnerLost
+from reconciler.sandbox.running import SpawnerLost
 from reconciler.sandbox.stream import Follow
 
 _READABLE = (

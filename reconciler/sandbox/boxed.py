@@ -23,7 +23,8 @@ from reconciler.sandbox.network.port import FIRST_PASSED_FD, Held, NetworkFailur
 from reconciler.sandbox.network.port import Host as HostNetwork
 from reconciler.sandbox.output import Budget
 from reconciler.sandbox.policy import NOBODY, SandboxPolicy
-from reconciler.sandbox.spawner import Lane, Spawner, SpawnerLost
+from reconciler.sandbox.running import SpawnerLost
+from reconciler.sandbox.spawner import Lane, Spawner
 from reconciler.sandbox.staging import reachable_binds
 from reconciler.sandbox.stream import Follow, Followed
 
@@ -171,13 +172,17 @@ def _describe(
         limiter=own,
         host_network=isinstance(network, HostNetwork),
     )
+    given[bubblewrap.ARGS_FD] = fds.holding(_encoded(box, layout))
+    return bubblewrap.command_line(box.capabilities.tools["bwrap"], (*setter, *inner))
+
+
+def _encoded(box: Box, layout: bubblewrap.Layout) -> bytes:
     content = box.encoded.get(layout)
     if content is None:
-        content = bubblewrap.encode(bubblewrap.arguments(policy, this_host(), layout))
+        content = bubblewrap.encode(bubblewrap.arguments(box.policy, this_host(), layout))
         if len(box.encoded) < _REMEMBERED:
             box.encoded[layout] = content
-    given[bubblewrap.ARGS_FD] = fds.holding(content)
-    return bubblewrap.command_line(box.capabilities.tools["bwrap"], (*setter, *inner))
+    return content
 
 
 def _etc(policy: SandboxPolicy, hosts: bytes, *, resolv: bytes) -> dict[str, bytes | None]:

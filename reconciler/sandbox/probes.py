@@ -27,8 +27,9 @@ from reconciler.sandbox.environment import construct
 from reconciler.sandbox.findings import Findings, missing_rows, more_rows, read_findings
 from reconciler.sandbox.host import platform, tools
 from reconciler.sandbox.policy import Resources, SandboxPolicy, merge
+from reconciler.sandbox.running import SpawnerLost
 from reconciler.sandbox.seccomp import ARCHITECTURES
-from reconciler.sandbox.spawner import Lane, Spawner, SpawnerLost
+from reconciler.sandbox.spawner import Lane, Spawner
 
 _PAYLOAD = Path(__file__).with_name("selftest_main.py")
 _MEMORY = 256 << 20

@@ -5,106 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import select
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from reconciler.sandbox.lane_main import FAILED, STARTED
+from reconciler.sandbox.running import HelperProcess, Running, SpawnerLost
 
 _INLINE = 60 * 1024
 _ROOT = str(Path(__file__).parents[2])
 _MAIN = "import sys; sys.path.append(sys.argv[1]); from reconciler.sandbox.spawner_main import main; main()"
 Identity = tuple[int, int] | None
 """(uid, gid) to drop to, or None to stay who we are."""
-
-
-class SpawnerLost(Exception):
-    """The spawner, or a lane of it, isn't there (any more)."""
-
-
-class Ended(NamedTuple):
-    """``status`` as from ``waitpid``, or None when it never started, with the number of the error."""
-
-    status: int | None
-    error: int = 0
-
-    @property
-    def code(self) -> int:
-        """Exit code; negative for a signal."""
-        return -1 if self.status is None else os.waitstatus_to_exitcode(self.status)
-
-
-class Running:
-    """A process the spawner started. ``reply`` is readable when there is something for :meth:`read`."""
-
-    def __init__(self, lane: Lane, ident: int, reply: int) -> None:
-        self._lane, self._ident, self.reply = lane, ident, reply
-        self.pid: int | None = None
-        self.ended: Ended | None = None
-
-    def read(self) -> None:
-        """Take what the spawner said; sets :attr:`pid` or :attr:`ended`. Blocks until it says something.
-
-        Raises :class:`SpawnerLost`.
-        """
-        record = os.read(self.reply, 8)
-        if len(record) < 8:
-            raise SpawnerLost("the spawner process ended")
-        what, value = struct.unpack("<Ii", record)
-        if what == STARTED:
-            self.pid = value
-        elif what == FAILED:
-            self.ended = Ended(None, value)
-        else:
-            self.ended = Ended(value)
-
-    def kill(self) -> None:
-        """End it and all it left; :attr:`ended` follows."""
-        with suppress(OSError):
-            self._lane.send({"op": "kill", "id": self._ident}, ())
-
-    def close(self) -> None:
-        """Give the reply pipe back."""
-        os.close(self.reply)
-
-
-class HelperProcess:
-    """A :class:`reconciler.sandbox.network.port.Helper`."""
-
-    def __init__(self, running: Running, pid: int) -> None:
-        self._running, self._pid = running, pid
-
-    @property
-    def pid(self) -> int:
-        """On the host."""
-        return self._pid
-
-    def wait(self, timeout: float) -> int | None:
-        """Exit code, or None when it still runs after ``timeout`` seconds."""
-        poll = select.poll()
-        poll.register(self._running.reply, select.POLLIN)
-        while self._running.ended is None:
-            if not poll.poll(timeout * 1000):
-                return None
-            self._running.read()
-        return self._running.ended.code
-
-    def kill(self) -> None:
-        """Without waiting."""
-        self._running.kill()
-
-    def __del__(self) -> None:
-        with suppress(OSError):
-            self._running.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +95,7 @@ class Lane:
             raise
         finally:
             os.close(answer)
-        return Running(self, ident, reply)
+        return Running(lambda: self.send({"op": "kill", "id": ident}, ()), reply)
 
     def start(self, argv: Sequence[str], *, environment: Mapping[str, str], fds: Mapping[int, int]) -> HelperProcess:
         """See :class:`reconciler.sandbox.network.port.Helpers`."""

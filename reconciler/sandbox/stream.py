@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.sandbox.output import Budget
-from reconciler.sandbox.spawner import Running, SpawnerLost
+from reconciler.sandbox.running import Running, SpawnerLost
 
 _READ = 1 << 16
 _GRACE = 10.0
