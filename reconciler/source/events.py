@@ -72,7 +72,7 @@ def read(source: EventSource, odd: Oddities) -> None:  # noqa: C901 - split up, 
             continue
         if kind is map_end or kind is list_end:
             if kind is map_end and merge in current:
-                odd.merge(event, current)
+                odd.merge(current)
             value = current
             current, key = pop()
         elif kind is map_start or kind is list_start:

@@ -47,6 +47,7 @@ class Oddities:
         self._first_index, self._first_line = first_index, first_line
         self._line = 0
         self._faults_before = 0
+        self._merges: list[Any] = []
 
     def start(self, first: Any) -> None:
         """A document begins; ``first`` is the event of its first node."""
@@ -90,6 +91,8 @@ class Oddities:
         if value in current:
             self.fault(event, f.DUPLICATE_KEY, f"the key {_shown(value)} appears twice in the same map")
             return object()
+        if value is MERGE:
+            self._merges.append(event)
         return value
 
     def collection_key(self, event: Any, *, is_map: bool = False) -> None:
@@ -97,9 +100,9 @@ class Oddities:
         hint = _QUOTE_TEMPLATE if is_map and event.flow_style else None
         self.fault(event, f.BAD_KEY, "a key must be text, and this one is a map or a list", hint)
 
-    def merge(self, event: Any, current: dict[Any, Any]) -> None:
+    def merge(self, current: dict[Any, Any]) -> None:
         """Put the fields of ``<<`` underneath those of its map; the first of several maps wins."""
-        value = current.pop(MERGE)
+        value, event = current.pop(MERGE), self._merges.pop()
         for base in value if type(value) is list else [value]:
             if type(base) is not dict:
                 self.fault(

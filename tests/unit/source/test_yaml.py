@@ -238,7 +238,10 @@ def test_merge_keys_yield_to_explicit_ones() -> None:
 
 
 def test_a_merge_of_something_else_is_refused() -> None:
-    assert fault("a: {<<: 1}").code == "bad-key"
+    found = fault("a:\n  b: 1\n  <<: 1\n  c: 2\nd: 3\n")
+    assert (found.code, found.line, found.column) == ("bad-key", 3, 3)
+    inside = fault("k: &k {x: 1}\na:\n  <<:\n    <<: *k\n  b:\n    <<: 1\n")
+    assert (inside.code, inside.line, inside.column) == ("bad-key", 6, 5)
     assert fault("b: &b {x: 1}\na: {<<: *b, <<: *b}").code == "duplicate-key"
 
 
