@@ -77,10 +77,10 @@ class Where(NamedTuple):
     overrides: dict[str, Any]
 
     def open(self, *, worktree: bool = False) -> Source:
-        """Settle it. ``worktree``: the default of this command, where no revision is named."""
-        from reconciler.flows.opened import open_source
+        """Settle it. ``worktree``: the default of this command, where no revision is named and there are files."""
+        from reconciler.flows.opened import has_files, open_source
 
-        tree = self.worktree or (worktree and self.rev is None)
+        tree = self.worktree or (worktree and self.rev is None and has_files(self.directory))
         return open_source(self.directory, self._overrides(), rev=self.rev, worktree=tree)
 
     def settled(self) -> Source:

@@ -88,7 +88,7 @@ def open_source(folder: Path, overrides: Overrides, *, rev: str | None = None, w
     folder = folder.resolve()
     if not folder.is_dir():
         raise SourceError(f"there is no folder {folder}", hint="name the root of the repository")
-    in_git = find_root(folder) is not None or (folder / "HEAD").is_file()
+    in_git = find_root(folder) is not None or not has_files(folder)
     if worktree or (not in_git and rev is None):
         head, file = None, _file_on_disk(folder)
     else:
@@ -96,6 +96,11 @@ def open_source(folder: Path, overrides: Overrides, *, rev: str | None = None, w
         file = head.config
     settings = resolve(file, overrides)
     return Source(folder, settings, settings.source or _default_name(folder, in_git), head)
+
+
+def has_files(folder: Path) -> bool:
+    """Whether there are files beside git's own: a bare repository has none to read."""
+    return find_root(folder.resolve()) is not None or not (folder / "HEAD").is_file()
 
 
 def _file_on_disk(folder: Path) -> bytes | None:

@@ -18,6 +18,16 @@ from reconciler.store.schema import DIALECTS, KNOWN, steps, watchers
 MEMORY = ":memory:"
 _BUSY_SECONDS = 10.0
 _CACHE_KIB = 65_536
+_OURS = ".gitops"
+"""A folder of this name is made inside the user's repository, and must not be committed with the documents."""
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.name == _OURS:
+        (folder / ".gitignore").write_text("*\n")
 
 
 class Database:
@@ -32,7 +42,7 @@ class Database:
         """What follows the table's name where its bodies mustn't be read."""
         with translated(path):
             if path != MEMORY and not readonly:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(Path(path).parent)
             if Path(path).is_dir():
                 raise StoreError(f"the store {path} can't be opened: it is a folder", hint="name a file in it")
             try:

@@ -228,3 +228,17 @@ def test_words_complete(applied: Repo, gitops: Gitops) -> None:
     assert words("gitops get System/") == ["System/shop"]
     assert words("gitops explain Env") == ["Environment"]
     assert "--exit-code" in words("gitops plan --ex")
+
+
+def test_a_store_in_the_repository_isnt_committed_with_it(repo: Repo, gitops: Gitops) -> None:
+    gitops("init", str(repo.path), directory=False)
+    repo.commit()
+    assert gitops("apply").code == 0
+    assert (repo.path / ".gitops/store.db").is_file()
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_validate_reads_the_commit_where_there_are_no_files(shop: Repo, gitops: Gitops, tmp_path: Path) -> None:
+    shop.git("clone", "-q", "--bare", ".", str(tmp_path / "bare.git"))
+    ran = gitops("validate", "-C", str(tmp_path / "bare.git"), directory=False)
+    assert (ran.code, ran.out) == (0, "Valid. 5 documents in 3 files, 4 slices.\n")
