@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 HEAVY = ("pydantic", "jinja2", "git", "ruamel", "sqlite3", "orjson", "rich", "jsonschema_rs", "tempfile", "difflib")
 
 
+@pytest.fixture(autouse=True)
+def _interruptible() -> None:
+    """What a shell starts in the background ignores interrupts, and so would every process of these tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_and_version_import_next_to_nothing(argument: str) -> None:
     code = (
@@ -158,6 +165,8 @@ def terminal(gitops: Gitops, *arguments: str, answer: bytes = b"") -> tuple[int,
         if answer and b"[y/N]" in said:
             os.write(master, answer)
             answer = b""
+    else:
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     os.close(master)
     return os.waitstatus_to_exitcode(status), said.decode()
