@@ -7,6 +7,7 @@ contention, whatever the busy timeout. ``synchronous=FULL`` makes an acknowledge
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +70,7 @@ class Database:
         if found > KNOWN:
             raise StoreTooNew(self.path, found, KNOWN)
         if not self.readonly:  # not before it is known to be ours: the mode is written into the file
-            self._db.execute("pragma journal_mode=wal")
+            self._keep_a_log()
             self._db.execute("pragma synchronous=full")
         if found < KNOWN and not self.readonly:
             self._upgrade()
@@ -79,6 +80,18 @@ class Database:
                 "and the file is read-only",
                 hint="let an account that may write to it run any gitops command once",
             )
+
+    def _keep_a_log(self) -> None:
+        """Switch to WAL. Of several that do so at once SQLite refuses all but one without waiting."""
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("pragma journal_mode=wal")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
 
     def version(self) -> int:
         """The version of the tables; 0 for an empty file. A file of another program is refused."""

@@ -7,6 +7,7 @@ import resource
 import shutil
 import sqlite3
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -456,6 +457,17 @@ def test_older_tables_are_brought_forward_with_their_data(kit: Kit, tmp_path: Pa
     store.db.run("update slice set body = 'x'")
     assert store.outside_count() == 4
     store.close()
+
+
+def test_who_writes_before_the_log_is_kept_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    old_tables(path)
+    writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    writer.execute("begin immediate")
+    release = threading.Timer(0.3, writer.close)
+    release.start()
+    open_store(str(path)).close()
+    release.join()
 
 
 def test_many_that_make_or_upgrade_a_store_at_once(kit: Kit, tmp_path: Path) -> None:
