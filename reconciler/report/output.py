@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -38,11 +37,6 @@ class Output:
     def terminal(self) -> bool:
         """Whether a person reads the result as it comes."""
         return sys.stdout.isatty()
-
-    @property
-    def width(self) -> int | None:
-        """Columns of the terminal; None where the result is piped and nothing may be cut."""
-        return shutil.get_terminal_size().columns if self.terminal else None
 
     def lines(self, lines: Iterable[str]) -> None:
         """The result as text; nothing when quiet."""

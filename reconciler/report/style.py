@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import unicodedata
 from dataclasses import dataclass
 from typing import TextIO
@@ -25,6 +26,8 @@ class Style:
     """Paints, or doesn't."""
 
     coloured: bool = False
+    width: int | None = None
+    """Columns of the terminal; None where the result is piped and lines stay whole."""
 
     def __call__(self, text: str, *looks: str) -> str:
         """``text`` in these looks: bold, dim, or a colour."""
@@ -42,11 +45,13 @@ PLAIN = Style()
 
 def style_for(stream: TextIO, *, no_color: bool) -> Style:
     """``--no-color`` and ``NO_COLOR`` say no, ``FORCE_COLOR`` says yes, else a terminal that can do it decides."""
+    terminal = stream.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
     if no_color or os.environ.get("NO_COLOR"):
-        return PLAIN
+        return Style(False, width)
     if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
-        return Style(True)
-    return Style(stream.isatty() and os.environ.get("TERM") != "dumb")
+        return Style(True, width)
+    return Style(terminal and os.environ.get("TERM") != "dumb", width)
 
 
 def safe(text: str) -> str:
