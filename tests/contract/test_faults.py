@@ -459,6 +459,13 @@ def test_older_tables_are_brought_forward_with_their_data(kit: Kit, tmp_path: Pa
     store.close()
 
 
+def test_what_is_said_to_be_applied_survives_a_power_cut(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "s.db"))
+    assert store.db.run("pragma journal_mode").fetchone() == ("wal",)
+    assert store.db.run("pragma synchronous").fetchone() == (2,), "2 is FULL"
+    store.close()
+
+
 def test_who_writes_before_the_log_is_kept_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     old_tables(path)
