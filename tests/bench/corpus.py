@@ -92,6 +92,7 @@ def write(folder: Path, n: int) -> int:
         file.write_text(text)
     git(folder, "init", "-q", "-b", "main")
     commit(folder, "first")
+    git(folder, "repack", "-a", "-d", "-q")  # as a clone over a network is
     systems = max(1, (n - len(ENVIRONMENTS)) // (CHECKS_PER_SYSTEM + 1))
     return (n - len(ENVIRONMENTS) - systems) * len(ENVIRONMENTS)
 
