@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import PlanRefused, SourceError
+from reconciler.base.errors import PlanRefused, SourceError, UsageError
 from reconciler.flows.settings import FILE, Overrides, Settings, resolve
 from reconciler.source.gitcli import find_root, run
 from reconciler.source.head import Head
@@ -88,6 +88,8 @@ def open_source(folder: Path, overrides: Overrides, *, rev: str | None = None, w
     folder = folder.resolve()
     if not folder.is_dir():
         raise SourceError(f"there is no folder {folder}", hint="name the root of the repository")
+    if rev is not None and not rev.strip():
+        raise UsageError("the revision is empty", hint="an unset variable? leave --rev out to read HEAD")
     in_git = find_root(folder) is not None or not has_files(folder)
     if worktree or (not in_git and rev is None):
         head, file = None, _file_on_disk(folder)

@@ -23,6 +23,8 @@ from reconciler.model.resource import Hole, Key, Reference, Resource
 from reconciler.model.slice import SliceKey
 
 _MAGIC = b"gitops plan 1\n"
+_MOST = 1 << 30
+"""Bytes that a plan may unpack to; a plan of 50,000 documents has a fifth of it. A small file mustn't fill the memory."""
 _HEADER = ("source", "base", "kind", "commit", "tree", "inputs", "forget_blobs", "outside", "hold", "reread", "note")
 
 
@@ -54,7 +56,10 @@ def load_plan(data: bytes) -> Plan:
         raise GitopsError("this plan was saved by another release of gitops", hint=again)
     try:
         seal, packed = data[len(_MAGIC) :].split(b"\n", 1)
-        body = zlib.decompress(packed)
+        unpack = zlib.decompressobj()
+        body = unpack.decompress(packed, _MOST)
+        if unpack.unconsumed_tail:
+            raise ValueError("size")
         if digest(body).encode() != seal:
             raise ValueError("digest")
         return _plan(loads(body))

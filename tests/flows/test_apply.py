@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -356,3 +357,11 @@ def test_the_state_of_a_store(kit: Kit, memory: SqlStore) -> None:
     now = status(memory)
     assert now.generation is not None
     assert (now.generation.n, now.resources, now.slices, len(now.orphans), now.outside) == (2, 5, 4, 1, 0)
+
+
+def test_a_small_file_that_unpacks_to_a_gigabyte_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.plan.file._MOST", 1000)
+    body = b"[" + b" " * 5000 + b"]"
+    bomb = b"gitops plan 1\n" + digest(body).encode() + b"\n" + zlib.compress(body)
+    with pytest.raises(GitopsError, match="damaged"):
+        load_plan(bomb)

@@ -251,3 +251,9 @@ def test_a_bare_repository_is_a_source(kit: Kit, memory: SqlStore, repo: Repo, t
     source = open_source(bare, Overrides())
     assert source.name == "orders"
     assert kit.actions(kit.plan_repo(memory, source)) == {"System a": "create"}
+
+
+@pytest.mark.parametrize("rev", ["", "  "])
+def test_an_empty_revision_is_an_unset_variable_not_head(repo: Repo, rev: str) -> None:
+    with pytest.raises(UsageError, match="the revision is empty"):
+        repo.open(rev=rev)
