@@ -24,7 +24,7 @@ from reconciler.model.slice import SliceKey
 
 _MAGIC = b"gitops plan 1\n"
 _MOST = 1 << 30
-"""Bytes that a plan may unpack to; a plan of 50,000 documents has a fifth of it. A small file mustn't fill the memory."""
+"""Bytes that a plan may unpack to; one of 50,000 documents has a fifth of it. A small file mustn't fill the memory."""
 _HEADER = ("source", "base", "kind", "commit", "tree", "inputs", "forget_blobs", "outside", "hold", "reread", "note")
 
 
@@ -58,8 +58,8 @@ def load_plan(data: bytes) -> Plan:
         seal, packed = data[len(_MAGIC) :].split(b"\n", 1)
         unpack = zlib.decompressobj()
         body = unpack.decompress(packed, _MOST)
-        if unpack.unconsumed_tail:
-            raise ValueError("size")
+        if not unpack.eof:
+            raise ValueError("cut, or larger than any plan")
         if digest(body).encode() != seal:
             raise ValueError("digest")
         return _plan(loads(body))
