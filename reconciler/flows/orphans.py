@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from reconciler.base.errors import GitopsError, PlanRefused
+from reconciler.flows.position import lasting_orphans
 from reconciler.model.plan import Action, Cause, Plan, ResourceChange, SliceChange, Stored, Totals
 from reconciler.model.resource import Key
 from reconciler.store.port import Reader
@@ -79,7 +80,7 @@ def _plan(reader: Reader, kind: str, changes: list[ResourceChange], slices: list
         slices=tuple(sorted(slices, key=lambda c: c.key)),
         hold=row.held,
         names={uid: key.name for uid, key in reader.names(set(uids)).items()},
-        orphans=tuple(o for o in reader.orphans() if o.uid not in touched),
+        orphans=lasting_orphans(reader, changes),
         totals=replace(Totals(**row.totals), resources=resources - len(changes), slices=there - len(parted)),
         note=", ".join(str(c.key) for c in changes),
     )

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import InvalidDocuments, PlanRefused
 from reconciler.flows.locate import Placer
-from reconciler.flows.position import inputs_digest
+from reconciler.flows.position import inputs_digest, lasting_orphans
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.reading import Reading, read_tree
 from reconciler.flows.resolve import Resolved, Start, resolve
 from reconciler.flows.settings import Settings
 from reconciler.flows.warnings import pack, unpack
-from reconciler.model.plan import Action, BlobChange, Plan, ResourceChange, Stored, Totals
+from reconciler.model.plan import Action, BlobChange, Plan, Totals
 from reconciler.plan.safety import check_deletions, check_empty
 from reconciler.store.port import Reader, SourceRow
 
@@ -76,7 +76,7 @@ def make_plan(
             forget_blobs=now.full,
             outside=now.outside,
             names=resolved.names,
-            orphans=tuple(_lasting_orphans(reader, resolved.changes)),
+            orphans=lasting_orphans(reader, resolved.changes),
             warnings=_warnings(reader, tree.name, reading, diagnostics),
             totals=replace(totals, **totals_after(reader, tree.name, resolved, (now.resources, now.slices))),
             reread=len(reading.blobs),
@@ -163,11 +163,6 @@ def _guard_source(tree: Tree, now: _Now, reading: Reading, documents: int, optio
 def _reader_of(tree: Tree) -> Callable[[str], bytes | None]:
     there = {path for path, _ in tree.entries()}
     return lambda path: next((data for _, data in tree.read([path])), None) if path in there else None
-
-
-def _lasting_orphans(reader: Reader, changes: Sequence[ResourceChange]) -> list[Stored]:
-    touched = {c.uid for c in changes}
-    return [o for o in reader.orphans() if o.uid not in touched]
 
 
 def _warnings(

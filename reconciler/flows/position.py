@@ -6,14 +6,14 @@ neither the models nor the templates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.base.canonical import digest, dumps
 from reconciler.flows.engine import engine_digest
 from reconciler.flows.settings import Settings
 from reconciler.flows.warnings import unpack
-from reconciler.model.plan import Plan, Totals
+from reconciler.model.plan import Plan, ResourceChange, Stored, Totals
 from reconciler.store.port import Reader
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ def unchanged(reader: Reader, source: str, tree: str, settings: Settings) -> Pla
         warnings=unpack(w for _, _, _, w in reader.blob_notes(source)),
         totals=Totals(**row.totals),
     )
+
+
+def lasting_orphans(reader: Reader, changes: Iterable[ResourceChange]) -> tuple[Stored, ...]:
+    """The orphans that a plan of these changes leaves as they are."""
+    touched = {c.uid for c in changes}
+    return tuple(o for o in reader.orphans() if o.uid not in touched)
 
 
 def plan_source(source: Source, reader: Reader, *, force: bool = False, progress: Progress | None = None) -> Plan:

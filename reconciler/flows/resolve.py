@@ -56,8 +56,6 @@ class Resolved:
     slices: list[SliceChange]
     names: dict[int, str]
     diagnostics: list[Diagnostic]
-    rendered: int
-    """How many slices were rendered."""
 
 
 def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
@@ -106,7 +104,7 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
     if journal:
         slices += journal.mend(whole, renderer.slices)
         slices.sort(key=lambda c: (c.action.rank, c.key))
-    return Resolved(changes, slices, _names(reader, slices, uids), diagnostics, len(renderer.slices))
+    return Resolved(changes, slices, _names(reader, slices, uids), diagnostics)
 
 
 class _Uids:

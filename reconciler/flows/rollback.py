@@ -8,6 +8,7 @@ from dataclasses import replace
 from reconciler.base.errors import GitopsError, InvalidDocuments
 from reconciler.flows.locate import Placer
 from reconciler.flows.plan import Options, totals_after
+from reconciler.flows.position import lasting_orphans
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.resolve import Start, resolve
 from reconciler.model.plan import Plan, Stored, Totals
@@ -52,7 +53,6 @@ def plan_rollback(
         if any(d.severity == "error" for d in resolved.diagnostics):
             raise InvalidDocuments(sorted(resolved.diagnostics, key=lambda d: d.order))
         resources, slices = reader.counts(row.name)
-        touched = {c.uid for c in resolved.changes}
         plan = Plan(
             source=row.name,
             base=reader.generation(),
@@ -66,7 +66,7 @@ def plan_rollback(
             outside=outside,
             hold=row.held or row.commit,
             names=resolved.names,
-            orphans=tuple(o for o in reader.orphans() if o.uid not in touched),
+            orphans=lasting_orphans(reader, resolved.changes),
             warnings=tuple(resolved.diagnostics),
             totals=replace(Totals(**row.totals), **totals_after(reader, row.name, resolved, (resources, slices))),
             note=f"to generation {generation}",

@@ -1,1 +1,1 @@
-"""Frozen nouns without I/O: document, resource, slice, change, plan. Comparable with plain data."""
+"""Frozen nouns without I/O: resource, slice, change, plan. Comparable with plain data."""
