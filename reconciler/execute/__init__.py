@@ -1,0 +1,1 @@
+"""Running slices: strategies and collectors, the egress guard, assertions."""

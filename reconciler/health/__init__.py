@@ -1,0 +1,1 @@
+"""From the outcomes of runs to health. Pure."""

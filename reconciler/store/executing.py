@@ -1,0 +1,221 @@
+"""What executors ask of a store: who runs what when, what came of it, and how healthy that makes things.
+
+One instance belongs to one thread. All times are epoch seconds by the database's clock. Every implementation passes
+``tests/contract``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from reconciler.model.run import Health, Run
+from reconciler.model.slice import SliceKey
+
+
+class Claim(NamedTuple):
+    """A slice that is due, leased to one worker. ``lease`` fences everything that is done with it.
+
+    ``slot`` is the tick that is run (the newest one missed); ``pace`` is what the lane remembers of the slice, opaque
+    to the store; ``expired``: another worker held it and died.
+    """
+
+    key: SliceKey
+    region: str
+    digest: str
+    generation: int
+    interval_ms: int
+    slot: float
+    lease: int
+    pace: str
+    expired: bool = False
+
+
+class Finished(NamedTuple):
+    """A claim with what came of it; ``pace`` replaces what the lane remembers."""
+
+    claim: Claim
+    run: Run
+    pace: str
+
+
+class Transition(NamedTuple):
+    """A change of health. ``scope``: ``slice``, ``environment`` (all checks of a system there) or ``system``.
+
+    ``check`` and ``environment`` of the key are 0 where the scope has none. ``cause`` is the reason of the run that
+    made it, ``check`` whose run that was.
+    """
+
+    id: int
+    scope: str
+    key: SliceKey
+    region: str
+    at: float
+    was: Health
+    now: Health
+    cause: str | None
+
+
+class Reconciled(NamedTuple):
+    """What bringing the schedule up to a generation did."""
+
+    generation: int
+    added: int
+    changed: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SliceState:
+    """One row of the schedule as people ask for it. ``runs`` 0: nothing has run yet, and ``health`` is a guess."""
+
+    key: SliceKey
+    region: str
+    digest: str
+    generation: int
+    interval_ms: int
+    due_at: float
+    running: str | None
+    """The worker that runs it now."""
+    health: Health
+    since: float
+    runs: int
+    last_at: float | None
+    last_outcome: str | None
+    reason: str | None
+
+
+class WorkerRow(NamedTuple):
+    """A worker that has registered. ``info`` tells its version, regions, strategies and what its sandbox enforces."""
+
+    id: str
+    host: str
+    pid: int
+    started: float
+    seen: float
+    stopping: bool
+    info: dict[str, Any]
+
+
+class Aggregate(NamedTuple):
+    """The runs of a slice in an hour or a day. ``start`` is its first second; ``metrics`` maps ``duration`` and
+    ``<collector>.<field>`` to count, min, max, sum and a sketch that gives percentiles and merges."""
+
+    key: SliceKey
+    region: str
+    span: str
+    start: float
+    healthy: int
+    degraded: int
+    unhealthy: int
+    metrics: dict[str, Any]
+
+
+class Executing(Protocol):
+    """The hands of executors."""
+
+    def now(self) -> float:
+        """The database's clock."""
+
+    # -- schedule ------------------------------------------------------------------------------------------------------
+
+    def reconcile(self) -> Reconciled | None:
+        """Bring the schedule up to the newest generation, in one transaction; None where it is already.
+
+        New slices get a phase spread over their interval by their key, changed intervals keep the slice's health,
+        rows of slices that are gone end (a run in flight then finishes into nothing).
+        """
+
+    def claim(
+        self, worker: str, limit: int, *, lease: float, regions: Sequence[str] = ("",), grace: float = 0.0
+    ) -> list[Claim]:
+        """Lease up to ``limit`` due slices for ``lease`` seconds, longest due first, and move them on to their next
+        tick; ticks that were missed meanwhile are skipped. Leases that ran out are taken over, at their old slot."""
+
+    def next_due(self, *, regions: Sequence[str] = ("",)) -> float | None:
+        """When the next free slice is due; None where there is none."""
+
+    def overdue(self, *, regions: Sequence[str] = ("",)) -> int:
+        """How many free slices are due by now."""
+
+    def renew(self, claims: Collection[Claim], *, lease: float) -> set[int]:
+        """Extend these leases; returns those still held."""
+
+    def give_back(self, claims: Collection[Claim], *, again: bool) -> None:
+        """Nothing is recorded. ``again``: it is due at once, for whoever comes first; else at its next tick."""
+
+    def set_paces(self, paces: Collection[tuple[SliceKey, str, str]]) -> None:
+        """(key, region, pace) of slices whose pace changed without a recorded run."""
+
+    def mend_clock(self) -> int:
+        """After the clock stepped back: bring ticks and leases that are further off than they can be back to where
+        they belong, phase kept. Returns how many there were."""
+
+    def bodies(self, keys: Collection[SliceKey]) -> dict[SliceKey, tuple[str, bytes]]:
+        """(digest, body) of current slices."""
+
+    def generation(self) -> int:
+        """The newest generation."""
+
+    # -- results -------------------------------------------------------------------------------------------------------
+
+    def finish(self, done: Sequence[Finished]) -> list[Transition]:
+        """Record these runs, derive health and release the leases, in one transaction. A run whose lease was taken
+        over, or whose slice is gone, is left out. Durable when it returns."""
+
+    def record(self, runs: Sequence[Run]) -> list[Transition]:
+        """Record runs that nobody scheduled; those of slices that are gone are left out. Health counts them too."""
+
+    def runs(
+        self,
+        key: SliceKey,
+        *,
+        region: str | None = None,
+        limit: int = 20,
+        before: float | None = None,
+        since: float | None = None,
+    ) -> list[Run]:
+        """Newest first."""
+
+    def runs_after(self, position: int, *, limit: int = 1000) -> tuple[int, list[Run]]:
+        """Runs recorded after a position, oldest first, and the new position; 0 begins at the first that is kept."""
+
+    def position(self) -> int:
+        """The position of the newest run."""
+
+    # -- health --------------------------------------------------------------------------------------------------------
+
+    def states(self, *, system: int | None = None) -> Iterator[SliceState]:
+        """Every slice of the schedule."""
+
+    def transitions(self, *, system: int | None = None, after: int = 0, limit: int = 100) -> list[Transition]:
+        """Oldest first, of those with an id above ``after``; with 0 the newest ``limit`` of them."""
+
+    # -- keeping -------------------------------------------------------------------------------------------------------
+
+    def condense(self, *, limit: int = 500) -> int:
+        """Make aggregates of hours and days that are over, for up to ``limit`` slices; returns how many had any."""
+
+    def prune(self, *, limit: int = 5000) -> int:
+        """Delete what is older than its retention, at most ``limit`` rows at a time; never what isn't condensed."""
+
+    def aggregates(self, key: SliceKey, *, span: str, since: float = 0.0, region: str | None = None) -> list[Aggregate]:
+        """Oldest first."""
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    def register(self, worker: str, *, host: str, pid: int, info: dict[str, Any]) -> None:
+        """Make or renew the worker's row."""
+
+    def beat(self, worker: str, *, stopping: bool = False) -> None:
+        """It lives."""
+
+    def leave(self, worker: str) -> None:
+        """It is gone, in good order."""
+
+    def workers(self) -> list[WorkerRow]:
+        """All that have registered and neither left nor were silent for a day."""
+
+    def close(self) -> None:
+        """Close the connection."""
