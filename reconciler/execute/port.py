@@ -8,8 +8,9 @@ target; :class:`Unobservable` says that we couldn't even look.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from reconciler.execute.egress import Guard
@@ -53,13 +54,15 @@ class Context:
     """What a strategy is told about the run beside its config.
 
     ``subject`` and ``fields`` are those of the environment (parents underneath), for scripts. ``guard`` checks every
-    address before it is connected to. ``secrets`` are the resolved values of this run, to be masked.
+    address before it is connected to. ``secrets`` are the resolved values of this run, to be masked. ``timeout_ms`` is
+    the limit of the whole run that the executor holds, which may be shorter than the config's.
     """
 
     subject: Subject
     fields: Mapping[str, Any]
     guard: Guard
     secrets: tuple[str, ...] = ()
+    timeout_ms: float = 30_000.0
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -87,3 +90,12 @@ class Strategy(Protocol):
 
     async def aclose(self) -> None:
         """End what runs shared."""
+
+
+@runtime_checkable
+class Queued(Protocol):
+    """A strategy with a limit of its own on how many runs go on at once, beside what every strategy has."""
+
+    def admit(self) -> AbstractAsyncContextManager[None]:
+        """A place, to be held from before :meth:`Strategy.open` to after the close. Waiting for it isn't counted against
+        the run's time limit; it is bounded, and then raises :class:`Unobservable`."""
