@@ -22,6 +22,7 @@ _IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?\Z")
 _URL = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^\s/?#@]*@)?(\[[^\]\s]*\]|[^\s/?#:@]*)(?::([^/?#]*))?(?:[/?#]\S*)?\Z"
 )
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _INT64 = 2**63
@@ -95,6 +96,13 @@ def word(value: str) -> str:
     return value
 
 
+def certificate(value: str) -> str:
+    """Certificates as PEM."""
+    if not _CERTIFICATE.search(value):
+        raise ValueError("is no certificate as PEM; one begins with -----BEGIN CERTIFICATE-----")
+    return value
+
+
 CHECKS: dict[str, Callable[[str], JsonScalar]] = {
     "text": text,
     "url": url,
@@ -106,6 +114,7 @@ CHECKS: dict[str, Callable[[str], JsonScalar]] = {
     "duration": duration,
     "header-value": header_value,
     "word": word,
+    "certificate": certificate,
 }
 """Rendered text to the final value; each raises ``ValueError`` with a sentence for users."""
 

@@ -21,20 +21,25 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
 class Authority:
-    """Keys are elliptic, so that issuing takes a millisecond. Everything is written into ``folder``."""
+    """Keys are elliptic, so that issuing takes a millisecond. Everything is written into ``folder``.
 
-    def __init__(self, folder: Path, *, name: str = "Test authority") -> None:
+    ``above`` is the authority that vouches for this one; without, it is a root.
+    """
+
+    def __init__(self, folder: Path, *, name: str = "Test authority", above: Authority | None = None) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _named(name)
         now = datetime.now(UTC)
+        signer, issuer = (self._key, self._name) if above is None else (above._key, above._name)
         self.certificate = (
-            _builder(self._name, self._name, self._key.public_key(), now - timedelta(days=1), now + timedelta(days=60))
+            _builder(self._name, issuer, self._key.public_key(), now - timedelta(days=1), now + timedelta(days=60))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(signs=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+            .sign(signer, hashes.SHA256())
         )
         self.ca_path = folder / "ca.pem"
         self.ca_path.write_bytes(self.certificate.public_bytes(Encoding.PEM))
@@ -43,6 +48,10 @@ class Authority:
     def ca_text(self) -> str:
         """The authority's certificate as PEM."""
         return self.ca_path.read_text()
+
+    def intermediate(self, folder: Path, *, name: str = "Test authority in between") -> Authority:
+        """An authority that this one vouches for."""
+        return Authority(folder, name=name, above=self)
 
     def issue(
         self,

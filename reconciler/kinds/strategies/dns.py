@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reconciler.kinds.marks import Templatable
+from reconciler.kinds.marks import Checked, Templatable
 from reconciler.kinds.modelling import Model
 from reconciler.kinds.shared import RUN_TIMEOUT, Host, Port, Timeout
 
@@ -16,7 +16,17 @@ class DnsConfig(Model):
         None, description="The server to ask; none: those of the host.", examples=["192.0.2.53"]
     )
     port: Port = Field(53, description="Its port.")
-    protocol: Literal["udp", "tcp"] = Field("udp", description="How to ask; a truncated answer is asked for by TCP.")
+    protocol: Literal["udp", "tcp", "tls"] = Field(
+        "udp", description="How to ask; a truncated answer is asked for by TCP. With `tls`, the port 53 means 853."
+    )
+    servername: Annotated[str, Templatable("host")] | None = Field(
+        None,
+        description="With `tls`, the name to ask for and to verify (SNI); none: the server's.",
+        examples=["dns.example.net"],
+    )
+    ca_cert: Annotated[str, Checked("certificate")] | None = Field(
+        None, description="With `tls`, certificates of authorities as PEM, to trust beside those that the host trusts."
+    )
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 
 

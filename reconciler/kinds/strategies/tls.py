@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reconciler.kinds.marks import Templatable
+from reconciler.kinds.marks import Checked, Templatable
 from reconciler.kinds.modelling import Model
 from reconciler.kinds.shared import RUN_TIMEOUT, Host, Port, Timeout
 
@@ -22,6 +22,9 @@ class TlsConfig(Model):
     )
     min_version: Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] | None = Field(
         None, description="The oldest protocol to accept; none: what the host accepts."
+    )
+    ca_cert: Annotated[str, Checked("certificate")] | None = Field(
+        None, description="Certificates of authorities as PEM, to trust beside those that the host trusts."
     )
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 

@@ -12,6 +12,7 @@ from reconciler.kinds.validate import Validated, validate
 
 SECRET = "${{ secrets.S }}"
 HOST = "{{ environment.host }}"
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 DATABASE = {"host": HOST, "database": "orders", "user": "probe", "password": SECRET}
 
 # collector: config of its strategy, its own config, how many holes both have
@@ -22,8 +23,12 @@ GOOD: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
         0,
     ),
     "tcp.banner": ({"host": HOST, "port": "{{ environment.port }}"}, {"send": "{{ system.name }}"}, 3),
-    "dns.lookup": ({"nameserver": "192.0.2.53"}, {"hostname": "{{ environment.domain }}", "recordType": "MX"}, 1),
-    "tls.certificate": ({"host": "a.example", "servername": HOST, "minVersion": "TLSv1.2"}, {}, 1),
+    "dns.lookup": (
+        {"nameserver": "192.0.2.53", "protocol": "tls"},
+        {"hostname": "{{ environment.domain }}", "recordType": "MX"},
+        1,
+    ),
+    "tls.certificate": ({"host": "a.example", "servername": HOST, "minVersion": "TLSv1.2", "caCert": PEM}, {}, 1),
     "ping.ping": ({"timeout": 5000}, {"host": "192.0.2.1", "count": 5, "interval": "200ms"}, 0),
     "script.execute": ({}, {"script": "true", "env": {"A": "{{ x }}"}, "secretEnv": {"B": SECRET}, "timeout": 100}, 0),
     "script.inline-script": ({}, {"script": "return 1", "language": "node"}, 0),
@@ -47,6 +52,8 @@ BAD: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("dns.lookup", {}, {"recordType": "a"}, "unknown-value", "recordType"),
     ("tls.certificate", {"rejectUnauthorized": "no"}, {}, "wrong-type", "rejectUnauthorized"),
     ("tls.certificate", {"minVersion": "SSLv3"}, {}, "unknown-value", "minVersion"),
+    ("tls.certificate", {"caCert": "/etc/ssl/ca.pem"}, {}, "bad-value", "caCert"),
+    ("dns.lookup", {"protocol": "https"}, {}, "unknown-value", "protocol"),
     ("ping.ping", {}, {"count": 1.5}, "wrong-type", "count"),
     ("ping.ping", {}, {"count": 1000}, "out-of-range", "count"),
     ("script.execute", {}, {"script": ""}, "out-of-range", "script"),
