@@ -22,3 +22,19 @@ class Slice(NamedTuple):
     key: SliceKey
     digest: str
     body: bytes
+
+
+class SliceName(NamedTuple):
+    """A slice as people call it: the names of its parts now, ``system/check`` or ``system/check/environment``."""
+
+    system: str
+    check: str
+    environment: str | None
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part is not None)
+
+    @property
+    def order(self) -> tuple[str, str, str]:
+        """What reports sort by."""
+        return self.system, self.check, self.environment or ""

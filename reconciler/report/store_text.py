@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 from reconciler.flows.inspect import DriftReport, Shown, Status
 from reconciler.model.plan import Action, Stored
+from reconciler.report.moments import moment, took
 from reconciler.report.plan_changes import changes_text
 from reconciler.report.style import Style, count, safe
 from reconciler.report.table import pairs, table
@@ -14,16 +14,6 @@ from reconciler.report.values import change_lines
 from reconciler.store.port import GenerationRow, SourceRow
 
 _SHORT = 7
-
-
-def moment(at: float) -> str:
-    """``2026-01-31 12:00:00 UTC``: readers sit in several time zones."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def took(ms: float) -> str:
-    """``85 ms``, ``1.2 s``."""
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
 def changes_word(counts: Mapping[str, int]) -> str:

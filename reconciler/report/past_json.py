@@ -1,0 +1,48 @@
+"""The past of one slice as machines read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.flows.health import seen
+from reconciler.flows.runs import Digest, Past
+from reconciler.model.slice import SliceName
+from reconciler.report.diagnostics_json import FORMAT
+from reconciler.report.health_json import seen_json
+from reconciler.report.moments import iso
+from reconciler.report.run_json import name_json, run_json, transition_json
+
+
+def past_json(past: Past, *, detail: bool) -> dict[str, Any]:
+    """How it stands in each region, its runs and its changes of health, both newest first."""
+    name = past.slice.name
+    return {
+        "format": FORMAT,
+        **name_json(name),
+        "at": iso(past.at),
+        "states": [seen_json(seen(name.check, state, past.at)) for state in past.states],
+        "runs": [run_json(told, detail=detail) for told in past.runs],
+        "transitions": [transition_json(t) for t in past.transitions],
+    }
+
+
+def digests_json(name: SliceName, digests: Sequence[Digest], span: str) -> dict[str, Any]:
+    """Hours or days, oldest first; durations in milliseconds."""
+    rows = [
+        {
+            "start": iso(d.start),
+            "region": d.region or None,
+            "runs": d.runs,
+            "healthy": d.healthy,
+            "degraded": d.degraded,
+            "unhealthy": d.unhealthy,
+            "durationMs": {
+                "min": d.fastest,
+                "max": d.slowest,
+                **dict(zip(("p50", "p95", "p99"), d.percentiles or (None,) * 3, strict=True)),
+            },
+        }
+        for d in digests
+    ]
+    return {"format": FORMAT, **name_json(name), "span": span, "aggregates": rows}
