@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,11 @@ def _make_folder(folder: Path) -> None:
 
 
 class Database:
-    """One connection. Not shared between threads."""
+    """One connection. Belongs to its thread; users of a ``shared`` one take turns by a lock of their own."""
 
-    def __init__(self, path: str, *, readonly: bool = False) -> None:
+    def __init__(self, path: str, *, readonly: bool = False, shared: bool = False) -> None:
         self.path = path
+        self._shared = shared
         self.readonly = readonly
         self.now = DIALECTS["sqlite"]["NOW"]
         """SQL for epoch seconds by the database's clock."""
@@ -56,7 +57,13 @@ class Database:
 
     def _connect(self, mode: str) -> None:
         where = MEMORY if self.path == MEMORY else f"{Path(self.path).absolute().as_uri()}?mode={mode}"
-        self._db = sqlite3.connect(where, uri=where != MEMORY, isolation_level=None, timeout=_BUSY_SECONDS)
+        self._db = sqlite3.connect(
+            where,
+            uri=where != MEMORY,
+            isolation_level=None,
+            timeout=_BUSY_SECONDS,
+            check_same_thread=not self._shared,
+        )
         try:
             self._prepare()
         except BaseException:
@@ -121,6 +128,20 @@ class Database:
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute one statement for each row."""
         self._db.executemany(sql, rows)
+
+    def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one statement. Raises ``StoreError``."""
+        with translated(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def clock(self) -> float:
+        """Epoch seconds by the database's clock."""
+        return float(self.rows(f"select {self.now}")[0][0])
+
+    def tell_time(self, clock: Callable[[], float]) -> None:
+        """Let ``clock`` say what time it is: tests step it."""
+        self._db.create_function("told_time", 0, clock)
+        self.now = "told_time()"
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

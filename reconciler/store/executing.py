@@ -44,7 +44,8 @@ class Transition(NamedTuple):
     """A change of health. ``scope``: ``slice``, ``environment`` (all checks of a system there) or ``system``.
 
     ``check`` and ``environment`` of the key are 0 where the scope has none. ``cause`` is the reason of the run that
-    made it, ``check`` whose run that was.
+    made it (None for a healthy one), ``by`` the slice whose run that was; its ``check`` is 0 where no run made it, but
+    a slice that failed is gone.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Transition(NamedTuple):
     was: Health
     now: Health
     cause: str | None
+    by: SliceKey
 
 
 class Reconciled(NamedTuple):
@@ -99,8 +101,9 @@ class WorkerRow(NamedTuple):
 
 
 class Aggregate(NamedTuple):
-    """The runs of a slice in an hour or a day. ``start`` is its first second; ``metrics`` maps ``duration`` and
-    ``<collector>.<field>`` to count, min, max, sum and a sketch that gives percentiles and merges."""
+    """The runs of a slice that were due in an hour or a day (``span``: ``hour`` or ``day``, in UTC). ``start`` is its
+    first second; ``metrics`` maps ``duration`` and ``<collector>.<field>`` to count, min, max, sum and a sketch, which
+    :func:`reconciler.store.metrics.percentiles` reads."""
 
     key: SliceKey
     region: str
@@ -131,7 +134,9 @@ class Executing(Protocol):
         self, worker: str, limit: int, *, lease: float, regions: Sequence[str] = ("",), grace: float = 0.0
     ) -> list[Claim]:
         """Lease up to ``limit`` due slices for ``lease`` seconds, longest due first, and move them on to their next
-        tick; ticks that were missed meanwhile are skipped. Leases that ran out are taken over, at their old slot."""
+        tick; ticks that were missed meanwhile are skipped. Leases that ran out more than ``grace`` seconds ago are
+        taken over first, at their old slot. A slice that is leased isn't due, however late it is. ``generation`` of a
+        claim is the one that the schedule follows."""
 
     def next_due(self, *, regions: Sequence[str] = ("",)) -> float | None:
         """When the next free slice is due; None where there is none."""
@@ -195,10 +200,12 @@ class Executing(Protocol):
     # -- keeping -------------------------------------------------------------------------------------------------------
 
     def condense(self, *, limit: int = 500) -> int:
-        """Make aggregates of hours and days that are over, for up to ``limit`` slices; returns how many had any."""
+        """Make aggregates of hours and days that are over, for up to ``limit`` slices; returns how many there were to
+        look at, so that 0 says that all is done. Late runs are added to what is made already."""
 
     def prune(self, *, limit: int = 5000) -> int:
-        """Delete what is older than its retention, at most ``limit`` rows at a time; never what isn't condensed."""
+        """Delete what is older than its retention, about ``limit`` rows at most; never runs that aren't condensed.
+        Returns how many; fewer than ``limit`` say that all is done."""
 
     def aggregates(self, key: SliceKey, *, span: str, since: float = 0.0, region: str | None = None) -> list[Aggregate]:
         """Oldest first."""

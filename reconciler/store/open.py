@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reconciler.base.errors import StoreError, UsageError
 from reconciler.store.database import MEMORY, Database
+from reconciler.store.sql_executing import SqlExecuting
 from reconciler.store.sql_writer import SqlStore
 
 _SQLITE = "sqlite:///"
@@ -26,6 +27,11 @@ def store_path(address: str) -> str:
 def open_store(address: str) -> SqlStore:
     """Open for writing; makes the file, its folder and its tables. Raises ``StoreError``."""
     return SqlStore(Database(store_path(address)))
+
+
+def open_executing(address: str) -> SqlExecuting:
+    """Open for executors; makes the file, its folder and its tables. Raises ``StoreError``."""
+    return SqlExecuting(Database(store_path(address)))
 
 
 def open_to_read(address: str) -> SqlStore:

@@ -73,6 +73,58 @@ create table outside (
   kind text not null, name text not null, status text not null)
 """
 
+# What executors keep; none of it is watched. A schedule row is free while its ``lease`` is 0: only free ones are in the
+# index of what is due, only leased ones in the index of what may be taken over, so that both look-ups cost what they
+# find. A run counts for the hour in which it was due; one recorded after that hour was condensed is ``late``, and is
+# added to the aggregate by itself. ``keeping`` outlives the schedule row, for as long as there is something to prune.
+# ``progress`` holds the generation that the schedule follows, the last lease given, and the hour that is condensed.
+_EXECUTING_TABLES = """
+create table progress (what text primary key, n bigint not null) {ROWLESS};
+create table schedule (
+  system bigint not null, "check" bigint not null, environment bigint not null, region text not null,
+  digest text not null, generation bigint not null, interval_ms bigint not null, phase_ms bigint not null,
+  due_at {REAL} not null, lease bigint not null, slot {REAL} not null, worker text not null,
+  lease_until {REAL} not null, lease_for {REAL} not null, thresholds text not null, recent text not null,
+  health text not null, since {REAL} not null, runs bigint not null, last_at {REAL}, last_outcome text, reason text,
+  pace text not null,
+  primary key (system, "check", environment, region)) {ROWLESS};
+create index schedule_due on schedule (region, due_at) where lease = 0;
+create index schedule_leased on schedule (region, lease_until) where lease <> 0;
+create table run (
+  id {IDENT}, system bigint not null, "check" bigint not null, environment bigint not null, slot {REAL} not null,
+  region text not null, at {REAL} not null, duration_ms {REAL} not null, outcome text not null, reason text,
+  generation bigint not null, digest text not null, worker text not null, late bigint not null, detail text not null,
+  unique (system, "check", environment, slot, region));
+create index run_late on run (id) where late = 1;
+create table transition (
+  id {IDENT}, scope text not null, system bigint not null, "check" bigint not null, environment bigint not null,
+  region text not null, at {REAL} not null, was text not null, now text not null, cause text,
+  by_check bigint not null, by_environment bigint not null, handled_at {REAL});
+create index transition_waiting on transition (id) where handled_at is null;
+create index transition_system on transition (system, id);
+create table keeping (
+  system bigint not null, "check" bigint not null, environment bigint not null, region text not null,
+  retention text not null, condensed {REAL} not null, pruned {REAL} not null, gone {REAL},
+  primary key (system, "check", environment, region)) {ROWLESS};
+create index keeping_condensed on keeping (condensed);
+create index keeping_pruned on keeping (pruned);
+create table aggregate (
+  system bigint not null, "check" bigint not null, environment bigint not null, region text not null,
+  span text not null, start {REAL} not null, healthy bigint not null, degraded bigint not null,
+  unhealthy bigint not null, metrics text not null,
+  primary key (system, "check", environment, span, start, region)) {ROWLESS};
+create table worker (
+  id text primary key, host text not null, pid bigint not null, started {REAL} not null, seen {REAL} not null,
+  stopping bigint not null, info text not null) {ROWLESS}
+"""
+
+# Values are encrypted before they come here. Nothing of an apply, so nothing that could drift.
+_SECRET_TABLE = """
+create table secret (
+  environment text not null, name text not null, key_id text not null, nonce text not null, ciphertext text not null,
+  at {REAL} not null, actor text not null, primary key (environment, name)) {ROWLESS}
+"""
+
 _RESOURCE_ROW = (
     "{ROW}.source, 'resource', '{OP}', {ROW}.uid, 0, 0, {ROW}.digest, {ROW}.body, {ROW}.kind, {ROW}.name, {ROW}.status"
 )
@@ -122,7 +174,7 @@ def _steps(dialect: str) -> list[list[str]]:
     journal = _split(_JOURNAL_TABLES)
     if dialect == "sqlite":
         journal += _sqlite_triggers()
-    return [_split(_TABLES), journal]
+    return [_split(_TABLES), journal, _split(_EXECUTING_TABLES), _split(_SECRET_TABLE)]
 
 
 KNOWN = len(_steps("sqlite"))

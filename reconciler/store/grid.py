@@ -1,0 +1,38 @@
+"""The ticks of a slice: a grid in epoch time that its key alone decides, so that every process sees the same one.
+
+A tick is never computed from the one before it, so that nothing drifts and nothing piles up. Times in seconds are
+rounded to whole milliseconds, in which the grid is exact.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from reconciler.model.slice import SliceKey
+
+_SOON_MS = 60_000
+"""A new slice that runs rarely has its first run within this time, as nobody wants to wait a day for it."""
+
+
+def spread(key: SliceKey, region: str, width_ms: int) -> int:
+    """A number below ``width_ms`` that is the same everywhere, and evenly spread over many keys."""
+    hashed = blake2b(f"{key[0]}/{key[1]}/{key[2]}/{region}".encode(), digest_size=8).digest()
+    return int.from_bytes(hashed, "big") % width_ms
+
+
+def tick_before(now: float, interval_ms: int, phase_ms: int) -> float:
+    """The newest tick that isn't after ``now``."""
+    ms = round(now * 1000.0)
+    return (ms - (ms - phase_ms) % interval_ms) / 1000.0
+
+
+def tick_after(now: float, interval_ms: int, phase_ms: int) -> float:
+    """The first tick after ``now``."""
+    ms = round(now * 1000.0)
+    return (ms - (ms - phase_ms) % interval_ms + interval_ms) / 1000.0
+
+
+def first_tick(now: float, key: SliceKey, region: str, interval_ms: int, phase_ms: int) -> float:
+    """When a new slice runs for the first time: soon, and not together with all others."""
+    soon = now + spread(key, region, min(interval_ms, _SOON_MS)) / 1000.0
+    return min(round(soon, 3), tick_after(now, interval_ms, phase_ms))

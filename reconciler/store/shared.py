@@ -1,0 +1,80 @@
+"""One connection for several threads that ask small things now and then: the sandbox's policy, a secret.
+
+The connection of an executor belongs to one thread; scripts and look-ups of secrets run in others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from reconciler.base.errors import StoreError
+from reconciler.secrets.encrypted import Row
+from reconciler.store.database import Database
+from reconciler.store.open import store_path
+from reconciler.store.sql_reader import SqlReader
+from reconciler.store.sql_secrets import SecretRows
+
+T = TypeVar("T")
+
+
+class SharedStore:
+    """Opened at the first need, and anew after an error. Implements :class:`reconciler.secrets.encrypted.Rows` too."""
+
+    def __init__(self, address: str, *, create: bool = False) -> None:
+        """``create``: make the file and its tables where they aren't there; else that is a ``StoreError``."""
+        self.where = store_path(address)
+        self._create = create
+        self._lock = threading.Lock()
+        self._db: Database | None = None
+        self._closed = False
+
+    def setting(self, key: str) -> str | None:
+        """A value of the settings table. Raises ``StoreError``."""
+        return self._use(lambda db: SqlReader(db).setting(key))
+
+    def read(self, environment: str, name: str) -> Row | None:
+        """See the protocol."""
+        return self._use(lambda db: SecretRows(db).read(environment, name))
+
+    def read_all(self) -> list[Row]:
+        """See the protocol."""
+        return self._use(lambda db: SecretRows(db).read_all())
+
+    def write(self, rows: Sequence[Row], *, only_over: Sequence[Row] = ()) -> bool:
+        """See the protocol."""
+        return self._use(lambda db: SecretRows(db).write(rows, only_over=only_over))
+
+    def remove(self, environment: str, name: str) -> bool:
+        """See the protocol."""
+        return self._use(lambda db: SecretRows(db).remove(environment, name))
+
+    def close(self) -> None:
+        """Close the connection; every later question is a ``StoreError``."""
+        with self._lock:
+            self._closed = True
+            self._drop()
+
+    def _use(self, ask: Callable[[Database], T]) -> T:
+        with self._lock:
+            try:
+                return ask(self._opened())
+            except StoreError:
+                self._drop()
+                raise
+
+    def _opened(self) -> Database:
+        if self._closed:
+            raise StoreError(f"the store {self.where} was closed")
+        if self._db is None:
+            if not self._create and not Path(self.where).exists():
+                raise StoreError(f"the store {self.where} isn't there", hint="gitops apply makes it")
+            self._db = Database(self.where, shared=True)
+        return self._db
+
+    def _drop(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None

@@ -1,0 +1,41 @@
+"""The hands of executors on SQLite, put together from their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from reconciler.model.slice import SliceKey
+from reconciler.store.database import Database, translated
+from reconciler.store.executing import Reconciled
+from reconciler.store.sql_health import Healths
+from reconciler.store.sql_keeping import Keeping
+from reconciler.store.sql_reader import SqlReader
+from reconciler.store.sql_reconcile import reconcile
+from reconciler.store.sql_runs import Runs
+from reconciler.store.sql_schedule import Schedule
+from reconciler.store.sql_workers import Workers
+
+
+class SqlExecuting(Schedule, Runs, Healths, Keeping, Workers):
+    """Implements :class:`reconciler.store.executing.Executing`."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self._reader = SqlReader(db)
+
+    def reconcile(self) -> Reconciled | None:
+        """See the protocol."""
+        return reconcile(self.db)
+
+    def generation(self) -> int:
+        """See the protocol."""
+        return self._reader.generation()
+
+    def bodies(self, keys: Collection[SliceKey]) -> dict[SliceKey, tuple[str, bytes]]:
+        """See the protocol."""
+        return {key: (found.digest, found.body) for key, found in self._reader.slices(keys).items()}
+
+    def close(self) -> None:
+        """See the protocol."""
+        with translated(self.db.path):
+            self.db.close()

@@ -1,0 +1,133 @@
+"""Health as it is kept: derived run by run inside the transaction that records them, with its transitions.
+
+Whoever records a run holds the write lock, so that each change of health is seen, and written, exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from reconciler.base.canonical import loads
+from reconciler.health.rollup import worst
+from reconciler.health.thresholds import LETTERS, Thresholds, evaluate, read
+from reconciler.model.run import Health, Run
+from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
+from reconciler.store.database import Database
+from reconciler.store.executing import SliceState, Transition
+
+_TRANSITION = 'scope, system, "check", environment, region, at, was, now, cause, by_check, by_environment'
+_STATE = (
+    'system, "check", environment, region, digest, generation, interval_ms, due_at, worker, health, since, runs, '
+    "last_at, last_outcome, reason"
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """The part of a schedule row that a run changes."""
+
+    lease: int
+    thresholds: str
+    recent: str
+    health: Health
+    since: float
+    runs: int
+    pace: str
+
+
+class Judge:
+    """Derives health from runs, one after the other, within one transaction."""
+
+    def __init__(self, db: Database, now: float) -> None:
+        self._db = db
+        self._now = now
+        self._systems: dict[int, dict[tuple[int, int, str], Health]] = {}
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(self, run: Run, row: Row) -> None:
+        """Count a run in."""
+        thresholds = _thresholds(row.thresholds)
+        row.recent = (LETTERS[run.outcome] + row.recent)[: thresholds.remembered]
+        row.runs += 1
+        now = evaluate(thresholds, row.recent, row.health)
+        if now != row.health:
+            self._changed(run, row.health, now)
+            row.health, row.since = now, self._now
+
+    def _changed(self, run: Run, was: Health, now: Health) -> None:
+        """A slice changed: note that, and what it makes of the environment and of the system."""
+        system, check, environment = run.key
+        healths = self._of(system)
+        before, before_all = _view(healths, environment), worst(healths.values())
+        healths[check, environment, run.region] = now
+        after, after_all = _view(healths, environment), worst(healths.values())
+        self._note("slice", run, (system, check, environment, run.region), was, now)
+        if environment != NO_ENVIRONMENT and before != after:
+            self._note("environment", run, (system, 0, environment, ""), before, after)
+        if before_all != after_all:
+            self._note("system", run, (system, 0, 0, ""), before_all, after_all)
+
+    def _of(self, system: int) -> dict[tuple[int, int, str], Health]:
+        """The health of each slice of a system, before the change that is being noted."""
+        if system not in self._systems:
+            sql = 'select "check", environment, region, health from schedule where system = ?'
+            self._systems[system] = {(c, e, region): health for c, e, region, health in self._db.rows(sql, (system,))}
+        return self._systems[system]
+
+    def _note(self, scope: str, run: Run, of: tuple[int, int, int, str], was: Health, now: Health) -> None:
+        cause = run.reason if run.outcome != "healthy" else None
+        self._rows.append((scope, *of, self._now, was, now, cause, run.key.check, run.key.environment))
+
+    def write(self) -> list[Transition]:
+        """Store the transitions, and return them."""
+        return write_transitions(self._db, self._rows)
+
+
+def write_transitions(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[Transition]:
+    """Store these, in their order. Needs a transaction."""
+    found = []
+    for row in rows:
+        sql = f"insert into transition ({_TRANSITION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id"
+        found.append(_transition((db.run(sql, row).fetchone()[0], *row)))
+    return found
+
+
+class Healths:
+    """The part of :class:`reconciler.store.executing.Executing` that answers how healthy things are."""
+
+    db: Database
+
+    def states(self, *, system: int | None = None) -> Iterator[SliceState]:
+        """See the protocol."""
+        where, values = ("", ()) if system is None else (" where system = ?", (system,))
+        for row in self.db.rows(f"select {_STATE} from schedule{where}", values):
+            s, c, e, region, digest, generation, interval_ms, due_at, worker, *rest = row
+            key = SliceKey(s, c, e)
+            yield SliceState(key, region, digest, generation, interval_ms, due_at, worker or None, *rest)
+
+    def transitions(self, *, system: int | None = None, after: int = 0, limit: int = 100) -> list[Transition]:
+        """See the protocol."""
+        order = "asc" if after else "desc"
+        which = "" if system is None else " and system = ?"
+        sql = f"select id, {_TRANSITION} from transition where id > ?{which} order by id {order} limit ?"
+        rows = self.db.rows(sql, (after, limit) if system is None else (after, system, limit))
+        found = [_transition(row) for row in rows]
+        return found if after else found[::-1]
+
+
+def _transition(row: tuple[Any, ...]) -> Transition:
+    number, scope, system, check, environment, region, at, was, now, cause, by_check, by_environment = row
+    by = SliceKey(system, by_check, by_environment)
+    return Transition(number, scope, SliceKey(system, check, environment), region, at, was, now, cause, by)
+
+
+def _view(healths: dict[tuple[int, int, str], Health], environment: int) -> Health:
+    return worst(health for key, health in healths.items() if key[1] == environment)
+
+
+@lru_cache(maxsize=4096)
+def _thresholds(text: str) -> Thresholds:
+    return read(loads(text))

@@ -1,0 +1,133 @@
+"""Runs as they are kept: recorded in batches, each batch one transaction, each lease good for one record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from reconciler.base.canonical import dumps, loads
+from reconciler.model.run import Run
+from reconciler.model.slice import SliceKey
+from reconciler.store.database import Database
+from reconciler.store.executing import Finished, Transition
+from reconciler.store.progress import progress
+from reconciler.store.sql_health import Judge, Row
+from reconciler.store.sql_schedule import WHERE
+
+RUN_COLUMNS = (
+    'system, "check", environment, slot, region, at, duration_ms, outcome, reason, generation, digest, worker, late, '
+    "detail"
+)
+_ROW = "lease, thresholds, recent, health, since, runs, pace"
+
+
+class Runs:
+    """The part of :class:`reconciler.store.executing.Executing` about runs."""
+
+    db: Database
+
+    def finish(self, done: Sequence[Finished]) -> list[Transition]:
+        """See the protocol."""
+        return self._record([(f.run, f) for f in done])
+
+    def record(self, runs: Sequence[Run]) -> list[Transition]:
+        """See the protocol."""
+        return self._record([(run, None) for run in runs])
+
+    def _record(self, done: Sequence[tuple[Run, Finished | None]]) -> list[Transition]:
+        if not done:
+            return []
+        # Making text of them may take longer than storing it; nobody else waits for it here.
+        details = [dumps(run.detail).decode() for run, _ in done]
+        with self.db.transaction():
+            judge = Judge(self.db, self.db.clock())
+            condensed = progress(self.db, "condensed")
+            rows: dict[tuple[SliceKey, str], Row | None] = {}
+            runs, updates = [], []
+            for (run, finished), detail in zip(done, details, strict=True):
+                place = (run.key, run.region)
+                if place not in rows:
+                    rows[place] = self._row(place)
+                row = rows[place]
+                if row is None or not self._counts(run, row, finished):
+                    continue
+                judge.add(run, row)
+                if finished is not None:
+                    row.pace, row.lease = finished.pace, 0
+                runs.append(_values(run, detail, late=run.slot < condensed))
+                updates.append(_update(run, row))
+            transitions = judge.write()
+            self._write(runs, updates)
+        return transitions
+
+    def _counts(self, run: Run, row: Row, finished: Finished | None) -> bool:
+        """Whether it may be recorded: by its lease, and where nobody leased it, if it wasn't recorded before."""
+        if finished is not None:
+            return row.lease == finished.claim.lease
+        sql = 'select 1 from run where system = ? and "check" = ? and environment = ? and slot = ? and region = ?'
+        return not self.db.rows(sql, (*run.key, run.slot, run.region))
+
+    def _row(self, place: tuple[SliceKey, str]) -> Row | None:
+        found = self.db.run(f"select {_ROW} from schedule where {WHERE}", (*place[0], place[1])).fetchone()
+        return Row(*found) if found else None
+
+    def _write(self, runs: Iterable[tuple[Any, ...]], updates: Iterable[tuple[Any, ...]]) -> None:
+        marks = ", ".join("?" * 14)
+        self.db.many(f"insert into run ({RUN_COLUMNS}) values ({marks}) on conflict do nothing", runs)
+        self.db.many(
+            "update schedule set lease = ?, worker = case when ? then worker else '' end, recent = ?, health = ?, "
+            f"since = ?, runs = ?, pace = ?, last_at = ?, last_outcome = ?, reason = ? where {WHERE}",
+            updates,
+        )
+
+    def runs(
+        self,
+        key: SliceKey,
+        *,
+        region: str | None = None,
+        limit: int = 20,
+        before: float | None = None,
+        since: float | None = None,
+    ) -> list[Run]:
+        """See the protocol. A run is never before it was due, which lets the index find the newest."""
+        where, values = 'system = ? and "check" = ? and environment = ?', list[Any](key)
+        for condition, value in (
+            ("region = ?", region),
+            ("slot < ? + 0.001", before),
+            ("at < ?", before),
+            ("at >= ?", since),
+        ):
+            if value is not None:
+                where += f" and {condition}"
+                values.append(value)
+        sql = f"select {RUN_COLUMNS} from run where {where} order by slot desc limit ?"
+        return [read_run(row) for row in self.db.rows(sql, (*values, limit))]
+
+    def runs_after(self, position: int, *, limit: int = 1000) -> tuple[int, list[Run]]:
+        """See the protocol."""
+        rows = self.db.rows(f"select id, {RUN_COLUMNS} from run where id > ? order by id limit ?", (position, limit))
+        return (rows[-1][0] if rows else position), [read_run(row[1:]) for row in rows]
+
+    def position(self) -> int:
+        """See the protocol."""
+        return int(self.db.rows("select coalesce(max(id), 0) from run")[0][0])
+
+
+def _values(run: Run, detail: str, *, late: bool) -> tuple[Any, ...]:
+    """In the order of the columns of a run."""
+    key = (*run.key, run.slot, run.region)
+    came_of_it = (run.at, run.duration_ms, run.outcome, run.reason)
+    return (*key, *came_of_it, run.generation, run.digest, run.worker, int(late), detail)
+
+
+def _update(run: Run, row: Row) -> tuple[Any, ...]:
+    kept = (row.recent, row.health, row.since, row.runs, row.pace)
+    return (row.lease, row.lease, *kept, run.at, run.outcome, run.reason, *run.key, run.region)
+
+
+def read_run(row: tuple[Any, ...]) -> Run:
+    """A row of :data:`RUN_COLUMNS`."""
+    system, check, environment, slot, region, at, duration, outcome, reason, generation, digest, worker, _, detail = row
+    key = SliceKey(system, check, environment)
+    read = loads(detail)
+    return Run(key, region, slot, at, duration, outcome, reason, generation, digest, worker, read)
