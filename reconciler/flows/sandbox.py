@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 def stored_policy(store: Reader) -> SandboxPolicy:
     """What holds for scripts: the stored policy, else the shipped default. Raises when what is stored can't be read."""
+    return policy_of(store.setting(SETTING))
+
+
+def policy_of(text: str | None) -> SandboxPolicy:
+    """The policy that a stored setting means; None is the shipped default. Raises ``GitopsError``."""
     from pydantic import ValidationError
 
-    text = store.setting(SETTING)
     if text is None:
         return shipped_default()
     try:

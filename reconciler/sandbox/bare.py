@@ -45,7 +45,7 @@ def run(box: Box, decision: Decision, command: Command, deadline: float) -> Outc
         environment = {k: _placed(v, scratch) for k, v in box.environment.items()}
         if decision.mode == "plain" or box.capabilities.platform != "linux":
             budget = Budget(box.policy.resources.max_output_bytes if box.policy.enabled else None)
-            direct = DirectRun(budget)
+            direct = DirectRun(budget, stop=box.stop)
             outcome.wait_status = direct.run(argv, environment, cwd=scratch, stdin=command.stdin, deadline=deadline)
             outcome.followed, (outcome.stdout, outcome.stderr) = direct.followed, budget.take()
         else:
@@ -79,6 +79,8 @@ def _spawned(
         confine = _confine(box, decision, command, scratch)
         argv = [_found(argv[0], environment), *argv[1:]]
         running = lane.run(argv, environment, fds=given, confine=confine)
+        if box.stop is not None:
+            box.stop.attach(running.kill)
         fds.close(*given.values())
         fds.release(out, err)
         fds.keep(running.reply)

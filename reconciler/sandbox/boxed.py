@@ -26,6 +26,7 @@ from reconciler.sandbox.policy import NOBODY, SandboxPolicy
 from reconciler.sandbox.running import SpawnerLost
 from reconciler.sandbox.spawner import Lane, Spawner
 from reconciler.sandbox.staging import reachable_binds
+from reconciler.sandbox.stop import Stop
 from reconciler.sandbox.stream import Follow, Followed
 
 _REMEMBERED = 256
@@ -48,13 +49,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """All that runs under one policy share, and the environment of this one. ``encoded`` remembers command lines."""
+    """All that runs under one policy share, and the environment of this one. ``encoded`` remembers command lines;
+    ``stop`` ends this run early."""
 
     policy: SandboxPolicy
     capabilities: Capabilities
     spawner: Spawner
     environment: Mapping[str, str]
     encoded: dict[bubblewrap.Layout, bytes] = field(default_factory=dict)
+    stop: Stop | None = None
 
 
 def run(box: Box, decision: Decision, command: Command, deadline: float) -> Outcome:
@@ -100,6 +103,8 @@ def _run(box: Box, decision: Decision, command: Command, deadline: float, outcom
         argv = _describe(box, command, held, gate, given, fds, network)
         groups = at.leaf.groups if at.leaf is not None else None
         running = at.lane.run(argv, box.environment, fds=given, groups=groups, boxed=True)
+        if box.stop is not None:
+            box.stop.attach(running.kill)
         if at.leaf is not None:
             at.leaf.started()
         fds.close(*given.values())

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import IO
 
 from reconciler.sandbox.output import Budget
+from reconciler.sandbox.stop import Stop
 from reconciler.sandbox.stream import Followed
 
 _DRAIN = 2.0
@@ -20,9 +21,10 @@ _DRAIN = 2.0
 class DirectRun:
     """One process in a session of its own, followed by a thread for each of its streams."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, *, stop: Stop | None = None) -> None:
         self.followed = Followed()
         self._budget = budget
+        self._stop = stop
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -41,6 +43,8 @@ class DirectRun:
             start_new_session=True,
         ) as process:
             self._process = process
+            if self._stop is not None:
+                self._stop.attach(self._end)
             threads = [threading.Thread(target=self._feed, args=(process.stdin, stdin or b""), daemon=True)]
             for number, stream in enumerate((process.stdout, process.stderr)):
                 threads.append(threading.Thread(target=self._collect, args=(number, stream), daemon=True))

@@ -21,6 +21,7 @@ from reconciler.sandbox.probes import capabilities as capabilities_of
 from reconciler.sandbox.probes import forget
 from reconciler.sandbox.report import Downgrade, Note, SandboxReport, nothing_enforced, refusal
 from reconciler.sandbox.spawner import Spawner
+from reconciler.sandbox.stop import Stop
 
 
 class Sandbox:
@@ -42,7 +43,8 @@ class Sandbox:
         self._capabilities = capabilities
         self._synthetic = () if synthetic is None else (Downgrade("policy", synthetic, synthetic=True),)
         self._requested = policy.to_json()
-        self._asked = requested(policy)
+        self.asked = requested(policy)
+        """Which layers the policy asks for."""
         self._encoded: dict[Layout, bytes] = {}
         self._decided: tuple[Capabilities, Decision] | None = None
 
@@ -57,8 +59,11 @@ class Sandbox:
         """Those that were given, else what the probes say; these are asked again after a failed set-up."""
         return self._capabilities or capabilities_of(self.policy, self._spawner)
 
-    def run(self, command: Command) -> RunResult:
-        """Run to the end, or refuse. Raises nothing that the command, the host or the network can cause."""
+    def run(self, command: Command, *, stop: Stop | None = None) -> RunResult:
+        """Run to the end, or refuse. Raises nothing that the command, the host or the network can cause.
+
+        ``stop`` ends it earlier; its result is then that of a killed command.
+        """
         started = time.monotonic()
         deadline = started + command.timeout_ms / 1000
         capabilities = self.capabilities
@@ -67,7 +72,7 @@ class Sandbox:
         if decision.mode == "refused":
             outcome = Outcome()
         else:
-            box = Box(self.policy, capabilities, self._spawner, environment.variables, self._encoded)
+            box = Box(self.policy, capabilities, self._spawner, environment.variables, self._encoded, stop)
             runner = boxed.run if decision.mode == "sandbox" else bare.run
             outcome = runner(box, decision, command, deadline)
             if outcome.failure is not None:
@@ -103,7 +108,7 @@ class Sandbox:
             notes.append(Note("privilege", "processes of this run may be left: their end wasn't seen"))
         return SandboxReport(
             requested=self._requested,
-            enforced=_enforced(self._asked, decision, outcome),
+            enforced=_enforced(self.asked, decision, outcome),
             downgrades=(*self._synthetic, *downgrades),
             notes=tuple(notes),
             platform=self.capabilities.platform,

@@ -1,0 +1,112 @@
+"""Which backends hold the secrets, by ``GITOPS_SECRETS``, and which secrets the checks of a store name.
+
+The variable is the operator's: ``gitops.yaml`` can't say it, since a pull request may change that file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.base.canonical import loads
+from reconciler.base.errors import GitopsError, UsageError
+from reconciler.kinds.secretpaths import holes, names
+from reconciler.secrets.environment import FromEnvironment
+from reconciler.secrets.folder import FromFolder
+from reconciler.secrets.port import Backend
+from reconciler.secrets.resolver import Resolver
+
+if TYPE_CHECKING:
+    from reconciler.secrets.encrypted import Encrypted, Rows
+    from reconciler.store.port import Reader
+
+VARIABLE = "GITOPS_SECRETS"
+DEFAULT = "env"
+_KINDS = "env, dir:/path or store"
+
+
+def make_resolver(environ: Mapping[str, str], rows: Callable[[], Rows]) -> Resolver:
+    """The resolver of what the variable names. ``rows`` opens the store's, where it is asked for.
+
+    Raises :class:`UsageError` for a variable that makes no sense, and ``SecretsError`` for a key that can't be
+    used.
+    """
+    return Resolver(*backends(environ, rows))
+
+
+def backends(environ: Mapping[str, str], rows: Callable[[], Rows]) -> list[Backend]:
+    """The backends in the order in which they are asked."""
+    found: list[Backend] = []
+    for text in chosen(environ):
+        if text == "env":
+            found.append(FromEnvironment(environ))
+        elif text == "store":
+            found.append(encrypted(environ, rows))
+        else:
+            found.append(FromFolder(text.removeprefix("dir:")))
+    return found
+
+
+def chosen(environ: Mapping[str, str]) -> list[str]:
+    """What the variable says, checked."""
+    parts = [part.strip() for part in (environ.get(VARIABLE) or DEFAULT).split(",")]
+    for part in parts:
+        if part in ("env", "store") or (part.startswith("dir:/") and "\0" not in part):
+            continue
+        why = "its path doesn't begin at the root" if part.startswith("dir:") else f"{part!r} is none of {_KINDS}"
+        raise UsageError(f"{VARIABLE} can't be used: {why}", hint=f"write {_KINDS}, or several with commas")
+    if len(set(parts)) < len(parts):
+        raise UsageError(f"{VARIABLE} names the same place twice")
+    return parts
+
+
+def encrypted(environ: Mapping[str, str], rows: Callable[[], Rows]) -> Encrypted:
+    """The encrypted store, whether or not the variable names it. Raises ``SecretsError`` without a key."""
+    from reconciler.secrets.encrypted import Encrypted
+    from reconciler.secrets.keys import master_keys
+
+    keys = master_keys(environ)
+    return Encrypted(rows(), keys)
+
+
+class Use(NamedTuple):
+    """A secret as checks name it in one environment, and how many slices do. ``problem``: why it can't be had."""
+
+    name: str
+    environment: str | None
+    slices: int
+    where: str | None
+    problem: str | None
+
+
+def check(reader: Reader, resolver: Resolver) -> list[Use]:
+    """Every secret that a slice of the store names, by name and environment, and where it is found."""
+    counted: dict[tuple[str, str | None], int] = {}
+    for name, environment in _named(reader):
+        counted[name, environment] = counted.get((name, environment), 0) + 1
+    found = []
+    for (name, environment), slices in sorted(counted.items(), key=lambda item: (item[0][0], item[0][1] or "")):
+        where, problem = None, None
+        try:
+            backend, under, _ = resolver.find(name, environment)
+            where = backend.place(under)
+        except GitopsError as error:
+            problem = error.message
+        found.append(Use(name, environment, slices, where, problem))
+    return found
+
+
+def _named(reader: Reader) -> Iterator[tuple[str, str | None]]:
+    """(secret, environment) for each slice that names it."""
+    for row in reader.slice_rows():
+        if b"secret" not in row.body:
+            continue
+        found = loads(row.body)["check"]
+        strategy = found["strategy"]
+        kind = strategy["type"].partition("@")[0]
+        places = [*holes(strategy.get("config") or {}, f"strategies/{kind}")]
+        for collector in found.get("collectors") or ():
+            bare = collector["type"].partition("@")[0]
+            places += holes(collector.get("config") or {}, f"collectors/{kind}.{bare}")
+        for name in names(places):
+            yield name, row.environment
