@@ -26,6 +26,10 @@ class Failed(Exception):
         self.timed_out = timed_out
 
 
+class Gone(Failed):
+    """The connection itself is lost, so that the collectors after this one need not be asked."""
+
+
 class Unobservable(Exception):
     """We couldn't look: no client library, no secret, no sandbox. Says nothing of the target."""
 

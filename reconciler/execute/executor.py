@@ -1,0 +1,319 @@
+"""One run of one slice: secrets in, the strategy opened, its collectors one after the other, everything judged, and
+only what may leave comes out. Whatever a strategy does, the caller gets an :class:`Observation`, and in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
+
+from reconciler.base.durations import format_duration
+from reconciler.base.errors import GitopsError
+from reconciler.execute import table
+from reconciler.execute.assertions import judge
+from reconciler.execute.caps import Outgoing
+from reconciler.execute.egress import Guard
+from reconciler.execute.port import Collected, Connection, Context, Failed, Gone, Strategy, Unobservable
+from reconciler.execute.prepare import Prepared, PreparedCollector
+from reconciler.execute.prepare import prepare as prepare_body
+from reconciler.model.run import Measured, Observation, Outcome, Verdict
+from reconciler.sandbox.runners.variables import Subject
+from reconciler.secrets.masking import Masker
+
+SLACK = 0.1
+"""Seconds past its limit that a strategy gets to say in its own words that it ran out of time."""
+GIVING_UP = 0.25
+"""Seconds that a strategy gets to end after it was told to. After them its task is left behind."""
+
+
+class Secrets(Protocol):
+    """Where values come from; ``reconciler.secrets.resolver.Resolver`` is one."""
+
+    def resolve(self, names: Collection[str], environment: str | None) -> Mapping[str, str]:
+        """The values by name. May block. Raises ``GitopsError`` with a sentence."""
+
+
+class _Part(NamedTuple):
+    """What one collector came to, as it was."""
+
+    collector: PreparedCollector
+    collected: Collected | None
+    error: str | None = None
+    unobservable: bool = False
+    timed_out: bool = False
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a run has come: what is told of one that is cut off."""
+
+    parts: list[_Part] = field(default_factory=list)
+    secrets: tuple[str, ...] = ()
+    error: str | None = None
+    unobservable: bool = False
+    timed_out: bool = False
+    looking: bool = True
+    """Whether it still waits for its own secrets, which says nothing of the target."""
+    done: bool = False
+
+
+class Executor:
+    """Runs prepared slices. One for a worker's event loop."""
+
+    def __init__(
+        self, resolver: Secrets | None, guard: Guard, *, factories: Mapping[str, Callable[[], Strategy]] | None = None
+    ) -> None:
+        """``factories`` make strategies that need more than the table knows of, such as the sandbox for scripts."""
+        self._resolver = resolver
+        self._guard = guard
+        self._factories = dict(factories or {})
+        self._strategies: dict[str, Strategy] = {}
+        self._left_behind: set[asyncio.Task[None]] = set()
+        self.abandoned = 0
+        """Runs so far whose strategy ignored that its time was over."""
+
+    @property
+    def abandoned_now(self) -> int:
+        """How many of those still go on."""
+        return len(self._left_behind)
+
+    def prepare(self, body: bytes) -> Prepared:
+        """Make a slice's body ready for all its runs. Raises ``ValueError`` for what is no slice's body."""
+        prepared = prepare_body(body)
+        if prepared.fault is not None:
+            return prepared
+        try:
+            strategy = self._strategy(prepared.strategy)
+            pairs = tuple((c.part.name, c.part.config) for c in prepared.collectors)
+            return replace(prepared, repeatable=strategy.repeatable(prepared.part.config, pairs))
+        except Unobservable as error:
+            return replace(prepared, fault=error.sentence)
+
+    async def run(
+        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], *, timeout_ms: float | None = None
+    ) -> Observation:
+        """Run once. ``timeout_ms`` may shorten the slice's own limit, never lengthen it. Raises only when cancelled."""
+        if prepared.fault is not None:
+            return Observation("degraded", 0.0, error=prepared.fault)
+        limit = prepared.timeout_ms if timeout_ms is None else min(timeout_ms, prepared.timeout_ms)
+        progress = _Progress()
+        admit = getattr(self._strategies.get(prepared.strategy), "admit", None)
+        if admit is None:
+            return await self._within(prepared, subject, fields, progress, limit=limit)
+        place: AbstractAsyncContextManager[None] = admit()
+        try:
+            await place.__aenter__()
+        except Unobservable as error:
+            return Observation("degraded", 0.0, error=error.sentence)
+        try:
+            return await self._within(prepared, subject, fields, progress, limit=limit)
+        finally:
+            await place.__aexit__(None, None, None)
+
+    async def _within(
+        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], progress: _Progress, *, limit: float
+    ) -> Observation:
+        """The run in a task of its own, so that one which doesn't end can be left behind."""
+        began = time.perf_counter()
+        task = asyncio.ensure_future(self._guarded(prepared, subject, fields, progress, limit))
+        try:
+            done, _ = await asyncio.wait((task,), timeout=limit / 1000 + SLACK)
+            if not done:
+                await self._end(task)
+        except asyncio.CancelledError:
+            await self._end(task)
+            raise
+        if not progress.done:
+            _cut_off(prepared, progress, limit)
+        took = (time.perf_counter() - began) * 1000
+        return _observation(progress, took if progress.done else min(took, limit + SLACK * 1000))
+
+    async def aclose(self) -> None:
+        """End what strategies share between runs."""
+        for task in tuple(self._left_behind):
+            task.cancel()
+        for strategy in self._strategies.values():
+            await strategy.aclose()
+        self._strategies.clear()
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.wait((task,), timeout=GIVING_UP)
+        if not task.done():
+            self.abandoned += 1
+            self._left_behind.add(task)
+            task.add_done_callback(self._left_behind.discard)
+
+    async def _guarded(
+        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], progress: _Progress, limit: float
+    ) -> None:
+        try:
+            await self._go(prepared, subject, fields, progress, limit)
+        except Failed as error:
+            progress.error, progress.timed_out = error.sentence, error.timed_out
+        except Unobservable as error:
+            progress.error, progress.unobservable = error.sentence, True
+        except Exception as error:
+            progress.error = _fault(prepared.strategy, error)
+        progress.done = True
+
+    async def _go(
+        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], progress: _Progress, limit: float
+    ) -> None:
+        secrets = await self._secrets(prepared, subject.environment_id) if prepared.secrets else {}
+        progress.secrets, progress.looking = tuple(secrets.values()), False
+        strategy = self._strategy(prepared.strategy)
+        config = prepared.part.filled(secrets)
+        if limit < prepared.timeout_ms:
+            config = {**config, "timeout": round(limit)}
+        context = Context(subject, fields, self._guard, progress.secrets, limit)
+        connection = await strategy.open(config, context)
+        try:
+            for at, collector in enumerate(prepared.collectors):
+                part, gone = await _collect(connection, prepared.strategy, collector, secrets)
+                progress.parts.append(part)
+                if gone:
+                    progress.parts += [_Part(c, None, _NOT_ASKED) for c in prepared.collectors[at + 1 :]]
+                    break
+            progress.done = True  # what closing does changes no result any more
+        finally:
+            await connection.close()
+
+    async def _secrets(self, prepared: Prepared, environment: str | None) -> Mapping[str, str]:
+        if self._resolver is None:
+            raise Unobservable(f"the secret {prepared.secrets[0]} isn't there, as no place for secrets is configured")
+        try:
+            return await asyncio.to_thread(self._resolver.resolve, prepared.secrets, environment)
+        except GitopsError as error:
+            raise Unobservable(error.message) from error
+
+    def _strategy(self, name: str) -> Strategy:
+        strategy = self._strategies.get(name)
+        if strategy is None:
+            try:
+                strategy = self._strategies[name] = (self._factories.get(name) or table.factory(name))()
+            except ImportError as error:
+                raise Unobservable(_missing(name, error)) from error
+            except GitopsError as error:
+                raise Unobservable(error.message) from error
+        return strategy
+
+
+_NOT_ASKED = "not measured, as the connection was lost before"
+
+
+async def _collect(
+    connection: Connection, strategy: str, collector: PreparedCollector, secrets: Mapping[str, str]
+) -> tuple[_Part, bool]:
+    """What the collector came to, and whether the connection is gone with it."""
+    limit = collector.timeout_ms
+    config = collector.part.filled(secrets)
+    try:
+        if limit is None:
+            collected = await connection.collect(collector.part.name, config)
+        else:
+            async with asyncio.timeout(limit / 1000 + SLACK / 2) as timeout:
+                collected = await connection.collect(collector.part.name, config)
+    except Failed as error:
+        return _Part(collector, None, error.sentence, timed_out=error.timed_out), isinstance(error, Gone)
+    except Unobservable as error:
+        return _Part(collector, None, error.sentence, unobservable=True), False
+    except Exception as error:
+        if limit is not None and isinstance(error, TimeoutError) and timeout.expired():
+            return _Part(collector, None, _late(limit), timed_out=True), False
+        return _Part(collector, None, _fault(strategy, error)), False
+    return _judged(collector, collected, strategy), False
+
+
+def _judged(collector: PreparedCollector, collected: Collected, strategy: str) -> _Part:
+    try:
+        verdicts = judge(collector.assertions, collected.result) if collector.assertions else ()
+    except Exception as error:  # a result that is no result
+        return _Part(collector, None, _fault(strategy, error))
+    return _Part(
+        collector,
+        collected,
+        collected.error,
+        collected.unobservable,
+        collected.timed_out,
+        verdicts,
+    )
+
+
+def _cut_off(prepared: Prepared, progress: _Progress, limit: float) -> None:
+    """Say of a run that didn't end by itself where it was."""
+    progress.timed_out = True
+    if progress.looking:
+        progress.error, progress.unobservable = f"the secrets weren't there after {_span(limit)}", True
+        return
+    if progress.error is not None:
+        return
+    if 0 < len(progress.parts) < len(prepared.collectors):
+        late = [_Part(c, None, _late(limit), timed_out=True) for c in prepared.collectors[len(progress.parts) :]]
+        progress.parts += late
+        return
+    progress.error = _late(limit)
+
+
+def _observation(progress: _Progress, took: float) -> Observation:
+    outgoing = Outgoing(Masker(progress.secrets) if progress.secrets else None)
+    collectors = tuple([_measured(part, outgoing) for part in progress.parts])
+    return Observation(
+        outcome=_outcome(progress),
+        duration_ms=round(took, 3),
+        collectors=collectors,
+        error=None if progress.error is None else outgoing.sentence(progress.error),
+        timed_out=progress.timed_out or any(part.timed_out for part in progress.parts),
+    )
+
+
+def _outcome(progress: _Progress) -> Outcome:
+    unobservable = progress.unobservable
+    if progress.error is not None and not unobservable:
+        return "unhealthy"
+    for part in progress.parts:
+        if part.unobservable:
+            unobservable = True
+        elif part.error is not None:
+            return "unhealthy"
+        for verdict in part.verdicts:
+            if not verdict.passed and not part.unobservable:
+                return "unhealthy"
+    return "degraded" if unobservable else "healthy"
+
+
+def _measured(part: _Part, outgoing: Outgoing) -> Measured:
+    collector, collected = part.collector, part.collected
+    error = None if part.error is None else outgoing.sentence(part.error)
+    if collected is None:
+        return Measured(collector.id, collector.type, {}, error)
+    verdicts = outgoing.verdicts(part.verdicts)
+    result = outgoing.result(collected.result, collector.ephemeral)
+    sandbox = None if collected.sandbox is None else outgoing.report(collected.sandbox)
+    notes = tuple([outgoing.sentence(note) for note in collected.notes[:20]])
+    return Measured(
+        collector.id, collector.type, result, error, collected.phases, verdicts, sandbox, (*notes, *outgoing.notes())
+    )
+
+
+def _fault(strategy: str, error: Exception) -> str:
+    return f"a fault of the strategy {strategy}, not of the target: {type(error).__name__}: {error}"
+
+
+def _missing(name: str, error: ImportError) -> str:
+    from reconciler.kinds.extras import missing
+
+    return missing(name) or f"the strategy {name} can't be loaded: {error}"
+
+
+def _late(limit_ms: float) -> str:
+    return f"timed out after {_span(limit_ms)}"
+
+
+def _span(limit_ms: float) -> str:
+    return format_duration(round(limit_ms))
