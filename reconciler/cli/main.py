@@ -26,8 +26,14 @@ _COMMANDS = {
         "explain": ("explain", "Explain a kind or one of its fields"),
         "schema": ("schema", "Print or export the JSON Schemas for editors"),
     },
+    "Run checks": {
+        "run": ("run", "Run a check once, now, and show what came of it"),
+        "test": ("test", "Run checks once as the files on disk say, without a store"),
+        "runs": ("runs", "Show the last runs of a slice, in full or summed up"),
+        "watch": ("watch", "Follow changes of health and failing runs as they come"),
+    },
     "Look": {
-        "status": ("status", "Show sources, generation, orphans and drift"),
+        "status": ("status", "Show what was applied, and how healthy it is"),
         "get": ("get", "List resources or slices, or print one"),
         "history": ("history", "List applies: who, when, which commit, what changed"),
         "show": ("show", "Show what one generation changed"),

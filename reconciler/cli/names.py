@@ -55,6 +55,15 @@ def orphan_names(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return _matching((s.resource.key for s in store.orphans()), incomplete) if store is not None else []
 
 
+def slice_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """``system/check/environment`` of slices in the store."""
+    from reconciler.flows.named import named
+
+    store = _store(ctx)
+    names = sorted(str(s.name) for s in named(store)) if store is not None else []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def _matching(keys: Iterable[Key], incomplete: str) -> list[CompletionItem]:
     words = (f"{k.kind}/{k.name}" for k in keys)
     return [CompletionItem(w) for w in words if w.lower().startswith(incomplete.lower())]

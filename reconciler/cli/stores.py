@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from reconciler.store.executing import Executing
     from reconciler.store.sql_writer import SqlStore
 
 
@@ -27,3 +28,19 @@ def store_to_write(address: str) -> SqlStore:
 def _closed_in_the_end(store: SqlStore) -> SqlStore:
     click.get_current_context().call_on_close(store.close)
     return store
+
+
+def executing(address: str) -> Executing:
+    """The hands of executors, on a connection of their own."""
+    from reconciler.store.open import open_executing
+
+    opened = open_executing(address)
+    click.get_current_context().call_on_close(opened.close)
+    return opened
+
+
+def executing_to_read(store: SqlStore) -> Executing:
+    """The hands of executors on the same connection, for looking."""
+    from reconciler.store.sql_executing import SqlExecuting
+
+    return SqlExecuting(store.db)

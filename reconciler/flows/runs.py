@@ -90,16 +90,17 @@ def _transitions(results: Results, key: SliceKey, runs: Sequence[Run], *, whole:
 
 
 class Digest(NamedTuple):
-    """An hour or a day of a slice in one region. ``percentiles`` are those of its duration: (50, 95, 99), in ms."""
+    """An hour or a day of a slice in one region.
+
+    ``metrics`` are ``duration`` and ``<collector>.<field>``, each with count, min, max, mean, p50, p95 and p99.
+    """
 
     start: float
     region: str
     healthy: int
     degraded: int
     unhealthy: int
-    fastest: float | None
-    slowest: float | None
-    percentiles: tuple[float, float, float] | None
+    metrics: dict[str, dict[str, float]]
 
     @property
     def runs(self) -> int:
@@ -115,14 +116,15 @@ def summary(results: Results, reader: Reader, text: str, *, span: str, back: flo
 
 
 def _digest(row: Aggregate) -> Digest:
-    duration = row.metrics.get("duration") or {}
-    return Digest(
-        row.start,
-        row.region,
-        row.healthy,
-        row.degraded,
-        row.unhealthy,
-        duration.get("min"),
-        duration.get("max"),
-        None,
-    )
+    from reconciler.store.metrics import percentiles
+
+    metrics = {
+        name: {
+            **{key: m[key] for key in ("count", "min", "max")},
+            "mean": m["sum"] / m["count"],
+            **percentiles(m),
+        }
+        for name, m in row.metrics.items()
+        if m.get("count")
+    }
+    return Digest(row.start, row.region, row.healthy, row.degraded, row.unhealthy, metrics)

@@ -28,7 +28,7 @@ def past_json(past: Past, *, detail: bool) -> dict[str, Any]:
 
 
 def digests_json(name: SliceName, digests: Sequence[Digest], span: str) -> dict[str, Any]:
-    """Hours or days, oldest first; durations in milliseconds."""
+    """Hours or days, oldest first; the metric ``duration`` is in milliseconds, as is every one that ends in ``Ms``."""
     rows = [
         {
             "start": iso(d.start),
@@ -37,11 +37,7 @@ def digests_json(name: SliceName, digests: Sequence[Digest], span: str) -> dict[
             "healthy": d.healthy,
             "degraded": d.degraded,
             "unhealthy": d.unhealthy,
-            "durationMs": {
-                "min": d.fastest,
-                "max": d.slowest,
-                **dict(zip(("p50", "p95", "p99"), d.percentiles or (None,) * 3, strict=True)),
-            },
+            "metrics": d.metrics,
         }
         for d in digests
     ]

@@ -60,7 +60,8 @@ def digests_text(name: SliceName, digests: Sequence[Digest], which: str, style: 
     rows = []
     for d in digests:
         at = moment(d.start)[:10] if which == "day" else f"{moment(d.start)[:16]} UTC"
-        times = [took(ms) if ms is not None else "-" for ms in (*(d.percentiles or (None,) * 3), d.slowest)]
+        duration = d.metrics.get("duration")
+        times = [took(duration[key]) if duration else "-" for key in ("p50", "p95", "p99", "max")]
         share = f"{100 * d.healthy / d.runs:.2f} %" if d.runs else "-"
         counts = [f"{d.runs:,}", share, f"{d.degraded:,}", f"{d.unhealthy:,}"]
         rows.append([at, *([d.region or "-"] if regions else []), *counts, *times])

@@ -21,6 +21,8 @@ _OUTPUT = ("stdout", "stderr", "message", "banner")
 _SUCCESS = ("success", "timedOut")
 """What the outcome tells already, unless it is the bad one."""
 _SHORT = 7
+_SHORTEST = 0.05
+"""Milliseconds of a phase that is worth a word: an address that is none of a name isn't looked up."""
 
 
 def outcome(word: Outcome, style: Style) -> str:
@@ -65,7 +67,7 @@ def _collector(c: Mapping[str, Any], style: Style, *, full: bool) -> Iterator[st
     if c.get("error"):
         yield f"  {style(safe(c['error']), 'red')}"
     if c.get("phases"):
-        parts = ", ".join(f"{safe(name)} {took(ms)}" for name, ms in c["phases"].items())
+        parts = ", ".join(f"{safe(name)} {took(ms)}" for name, ms in c["phases"].items() if ms >= _SHORTEST)
         yield f"  phases: {parts}"
     for name in _OUTPUT:
         yield from (f"  {line}" for line in _output(name, result.get(name), style, full=full))
@@ -81,7 +83,9 @@ def verdict_text(v: Mapping[str, Any], style: Style) -> str:
     expected = v.get("expected")
     parts = [v["field"], v.get("jsonPath"), v["operator"], None if expected is None else _value(expected)]
     what = safe(" ".join(str(part) for part in parts if part is not None))
-    found = f"found {_cut(str(v['actual']))}" if v.get("actual") is not None else ""
+    actual = v.get("actual")
+    told = actual is not None and not (v["passed"] and str(actual) == str(expected))
+    found = f"found {_cut(str(actual))}" if told else ""
     why = "; ".join(safe(part) for part in (found, v.get("reason")) if part)
     mark = style("✓", "green") if v["passed"] else style("✗", "red")
     return f"{mark} {what}{': ' if why else ''}{why if v['passed'] else style(why, 'red')}"
@@ -89,26 +93,33 @@ def verdict_text(v: Mapping[str, Any], style: Style) -> str:
 
 def sandbox_lines(report: Mapping[str, Any], style: Style) -> Iterator[str]:
     """What held of what was asked for."""
-    held = [layer for layer, on in report.get("enforced", {}).items() if on]
-    yield f"sandbox: {safe(', '.join(held)) or style('nothing was enforced', 'red')}"
-    for row in report.get("downgrades", ()):
-        yield style(safe(f"sandbox lacks {row['layer']}: {row['reason']}"), "yellow")
+    held, asked = report.get("enforced") or (), report.get("requested") or ()
+    missing = [layer for layer in asked if layer not in held]
+    told = f"{safe(', '.join(held))} held" if held else "nothing held"
+    without = style(f", without {safe(', '.join(missing))}", "yellow") if missing else ""
+    yield f"sandbox: {told}{without}"
+    yield from (style(safe(f"{row['layer']}: {row['reason']}"), "yellow") for row in report.get("downgrades") or ())
+    yield from (safe(f"{row['layer']}: {row['note']}") for row in report.get("notes") or ())
+    if report.get("droppedEnvironment"):
+        yield safe(f"variables that no script may have were left out: {', '.join(report['droppedEnvironment'])}")
 
 
 def _metrics(collector: str, result: Mapping[str, Any]) -> str:
-    units = _units(collector)
+    fields = _fields(collector)
     parts = []
-    for name, value in result.items():
+    for name in [*(f for f in fields if f in result), *(f for f in result if f not in fields)]:
+        value = result[name]
         if name in _OUTPUT or (name in _SUCCESS and value is (name == "success")) or value is None or value == "":
             continue
-        parts.append(safe(f"{name} {_metric(value, units.get(name))}"))
+        parts.append(safe(f"{name} {_metric(value, fields.get(name))}"))
     return " · ".join(parts)
 
 
-def _units(collector: str) -> dict[str, str]:
+def _fields(collector: str) -> dict[str, str | None]:
+    """The fields of its result in the order that tells most, with their units."""
     from reconciler.kinds.results import RESULTS
 
-    return {field.name: field.unit for field in RESULTS.get(collector, ()) if field.unit}
+    return {field.name: field.unit for field in RESULTS.get(collector, ())}
 
 
 def _metric(value: Any, unit: str | None) -> str:

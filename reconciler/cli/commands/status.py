@@ -4,26 +4,47 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.frame import without_gc
 from reconciler.cli.lazy import Command
-from reconciler.cli.options import Where, prints, reads_store
+from reconciler.cli.options import FULL, Where, prints, reads_store
 from reconciler.report.output import Output
 
 
 @click.command(cls=Command)
+@click.option("--system", metavar="NAME", help="The checks of this system only.")
+@click.option("--failing", is_flag=True, help="Leave out what is healthy.")
+@FULL
 @reads_store()
 @prints()
-def command(where: Where, output: Output) -> None:
-    """Show sources, generation, orphans and drift."""
-    from reconciler.cli.stores import store_to_read
+def command(where: Where, output: Output, *, system: str | None, failing: bool, full: bool) -> None:
+    """Show what was applied, and how healthy that is.
+
+    Sources, generation, orphans and drift; beneath, each system in each environment, the worst first.
+    """
+    from reconciler.cli.stores import executing_to_read, store_to_read
+    from reconciler.flows.health import health, only_failing
     from reconciler.flows.inspect import status
 
     address = where.settled().store
-    found = status(store_to_read(address))
-    if output.json:
-        from reconciler.report.store_json import status_json
+    reader = store_to_read(address)
+    found = status(reader)
+    with without_gc():
+        report = health(executing_to_read(reader), reader, system=system)
+        if failing:
+            report = only_failing(report)
+        if output.json:
+            from reconciler.report.health_json import health_json
+            from reconciler.report.store_json import status_json
 
-        output.data(status_json(found, address))
-    else:
+            output.data({**status_json(found, address), "health": health_json(report)})
+            return
+        from reconciler.report.health_text import health_text, system_text
         from reconciler.report.store_text import status_text
 
-        output.lines(status_text(found, address, output.style))
+        style = output.style
+        if system is not None:
+            output.lines(system_text(report, system, style))
+            return
+        output.lines(status_text(found, address, style))
+        if found.generation is not None:
+            output.lines(["", *health_text(report, style, full=full or failing)])

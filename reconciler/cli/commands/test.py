@@ -1,0 +1,64 @@
+"""``gitops test``."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from reconciler.cli.frame import without_gc
+from reconciler.cli.lazy import Command
+from reconciler.cli.options import FULL, Where, prints, reads_source
+from reconciler.cli.running import CONCURRENCY, ENVIRONMENT, SYSTEM, show_runs
+from reconciler.report.output import Output
+
+
+@click.command(cls=Command)
+@click.argument("paths", nargs=-1, metavar="[PATHS]...", type=click.Path(path_type=Path))
+@click.option("--check", metavar="NAME", help="This check only.")
+@SYSTEM
+@ENVIRONMENT
+@CONCURRENCY
+@FULL
+@reads_source()
+@prints(quiet=True)
+def command(
+    where: Where,
+    output: Output,
+    *,
+    paths: tuple[Path, ...],
+    check: str | None,
+    system: str | None,
+    environment: str | None,
+    concurrency: int,
+    full: bool,
+) -> int:
+    """Run the checks as the files on disk say, once, without a store.
+
+    PATHS limit it to what these files and folders declare: checks, and all checks of systems and environments. For
+    branches you trust: it executes what they say. Scripts run in the sandbox, under the shipped policy. Nothing is
+    kept. Exits with 1 unless all are healthy.
+    """
+    from reconciler.base.errors import GitopsError
+    from reconciler.flows.executor import make_executor
+    from reconciler.flows.once import Choice, in_memory, paths_within, run_all, targets
+    from reconciler.report.progress import progress_for
+
+    source = where.open(worktree=True)
+    limited = paths_within(source, paths) if paths else None
+    with ExitStack() as stack:
+        with without_gc(), progress_for(output) as progress:
+            reader = stack.enter_context(in_memory(source, progress))
+            chosen = targets(reader, Choice(check, system, environment, limited))
+        if not chosen:
+            raise GitopsError(
+                "nothing that runs is declared there",
+                hint="a check runs once a system lists it; gitops render shows what runs",
+            )
+        with show_runs(output, full=full, kept=False) as shown:
+            shown.runs = run_all(
+                chosen, lambda: make_executor(reader, os.environ), concurrency=concurrency, done=shown.told
+            )
+    return shown.code
