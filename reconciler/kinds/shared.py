@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reconciler.kinds.marks import Secret, SecretName, Templatable, TemplateText
+from reconciler.kinds.marks import Checked, Secret, SecretName, Templatable, TemplateText
 from reconciler.kinds.modelling import Model
 from reconciler.kinds.types import SECRET_NAME_PATTERN, DurationType, EnvName
 
@@ -17,6 +17,10 @@ Word = Annotated[str, Templatable("word")]
 """Text that isn't blank, such as the name of a user or a database."""
 Password = Annotated[str, Secret()]
 
+CaCert = Annotated[str, Checked("certificate")]
+"""Certificates of authorities as PEM."""
+
+CA_CERT = "Certificates of authorities as PEM, to trust beside those that the host trusts where the server is verified."
 RUN_TIMEOUT = "The time limit of the whole run. A bare number counts milliseconds."
 
 HEADER_NAME_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from reconciler.kinds.modelling import Model
-from reconciler.kinds.shared import RUN_TIMEOUT, Host, Port, Timeout, Word
+from reconciler.kinds.shared import CA_CERT, RUN_TIMEOUT, CaCert, Host, Port, Timeout, Word
 
 
 class GrpcConfig(Model):
@@ -12,6 +12,7 @@ class GrpcConfig(Model):
     host: Host = Field(description="The host.", examples=["{{ environment.grpcHost }}"])
     port: Port = Field(description="The port.", examples=[50051])
     tls: bool = Field(False, description="Whether the connection is encrypted and the server verified.")
+    ca_cert: CaCert | None = Field(None, description=CA_CERT)
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 
 

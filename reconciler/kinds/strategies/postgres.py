@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from reconciler.kinds.modelling import Model
-from reconciler.kinds.shared import RUN_TIMEOUT, Host, Password, Port, Timeout, Word
+from reconciler.kinds.shared import CA_CERT, RUN_TIMEOUT, CaCert, Host, Password, Port, Timeout, Word
 from reconciler.kinds.types import Text
 
 
@@ -22,6 +22,7 @@ class PostgresConfig(Model):
     ssl_mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
         "prefer", description="Whether the connection is encrypted and the server verified."
     )
+    ca_cert: CaCert | None = Field(None, description=CA_CERT)
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from reconciler.kinds.marks import Templatable
 from reconciler.kinds.modelling import Model
-from reconciler.kinds.shared import RUN_TIMEOUT, Host, Password, Port, Timeout, Word
+from reconciler.kinds.shared import CA_CERT, RUN_TIMEOUT, CaCert, Host, Password, Port, Timeout, Word
 
 
 class RedisConfig(Model):
@@ -18,6 +18,7 @@ class RedisConfig(Model):
     username: Word | None = Field(None, description="The user; none: the default user.")
     password: Password | None = Field(None, description="The password.", examples=["${{ secrets.CACHE }}"])
     tls: bool = Field(False, description="Whether the connection is encrypted and the server verified.")
+    ca_cert: CaCert | None = Field(None, description=CA_CERT)
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 
 
