@@ -41,6 +41,7 @@ _COMMANDS = {
     },
     "Operate": {
         "source": ("source", "List sources, grant and revoke what they may name"),
+        "secret": ("secret", "Keep secrets in the store, see which are named and found"),
         "packages": ("packages", "Lock and build the packages that scripts may import"),
         "sandbox": ("sandbox", "Probe what this host enforces on scripts, show and set the policy"),
         "completion": ("completion", "Print the completion script of your shell"),

@@ -10,6 +10,8 @@ from reconciler.sandbox.report import LAYERS, SandboxReport
 from reconciler.sandbox.runners.outcome import ScriptResult, ShellResult
 from reconciler.sandbox.runners.variables import Subject
 
+FAILED = "Check failed"
+"""What is said of a script that says it failed, and nothing else."""
 FLOODED = "Script wrote more output than is allowed and was stopped"
 _SHOWN = 900
 """Characters of a stack or of standard error in a note."""
@@ -49,7 +51,10 @@ def executed(r: ShellResult, asked: Mapping[str, bool], notes: tuple[str, ...] =
 
 
 def returned(r: ScriptResult, asked: Mapping[str, bool], notes: tuple[str, ...] = ()) -> Collected:
-    """Of the collector ``inline-script``. What there is no result of comes with what the script left behind."""
+    """Of the collector ``inline-script``: a script that says it failed is an error of the collector, in its own words.
+
+    What there is no result of comes with what the script left behind.
+    """
     result: dict[str, Any] = {"success": r.success}
     if r.message is not None:
         result["message"] = r.message
@@ -62,7 +67,8 @@ def returned(r: ScriptResult, asked: Mapping[str, bool], notes: tuple[str, ...] 
         notes = (*notes, _shortened(r.stack))
     elif r.failure is not None and r.stderr not in ("", r.failure):
         notes = (*notes, f"standard error: {_shortened(r.stderr)}")
-    return _collected(r, result, r.error, asked, notes)
+    error = r.error if r.error is not None or r.success else r.message or FAILED
+    return _collected(r, result, error, asked, notes)
 
 
 def report_of(report: SandboxReport, asked: Mapping[str, bool]) -> dict[str, Any]:

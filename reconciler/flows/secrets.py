@@ -34,14 +34,14 @@ def make_resolver(environ: Mapping[str, str], rows: Callable[[], Rows]) -> Resol
     return Resolver(*backends(environ, rows))
 
 
-def backends(environ: Mapping[str, str], rows: Callable[[], Rows]) -> list[Backend]:
-    """The backends in the order in which they are asked."""
+def backends(environ: Mapping[str, str], rows: Callable[[], Rows], *, keyless: bool = False) -> list[Backend]:
+    """The backends in the order in which they are asked. ``keyless``: see :func:`encrypted`."""
     found: list[Backend] = []
     for text in chosen(environ):
         if text == "env":
             found.append(FromEnvironment(environ))
         elif text == "store":
-            found.append(encrypted(environ, rows))
+            found.append(encrypted(environ, rows, keyless=keyless))
         else:
             found.append(FromFolder(text.removeprefix("dir:")))
     return found
@@ -60,12 +60,14 @@ def chosen(environ: Mapping[str, str]) -> list[str]:
     return parts
 
 
-def encrypted(environ: Mapping[str, str], rows: Callable[[], Rows]) -> Encrypted:
-    """The encrypted store, whether or not the variable names it. Raises ``SecretsError`` without a key."""
+def encrypted(environ: Mapping[str, str], rows: Callable[[], Rows], *, keyless: bool = False) -> Encrypted:
+    """The encrypted store, whether or not the variable names it. Raises ``SecretsError`` for a key that can't be used,
+    and for a missing one unless ``keyless``: names can be listed without."""
     from reconciler.secrets.encrypted import Encrypted
+    from reconciler.secrets.keys import VARIABLE as KEY
     from reconciler.secrets.keys import master_keys
 
-    keys = master_keys(environ)
+    keys = () if keyless and not environ.get(KEY) else master_keys(environ)
     return Encrypted(rows(), keys)
 
 

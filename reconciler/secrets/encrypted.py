@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reconciler.secrets.keys import VARIABLE, Key
+from reconciler.secrets.keys import VARIABLE, Key, unset
 from reconciler.secrets.port import Listed, SecretName, SecretsError
 
 LARGEST = 64 * 1024
@@ -51,12 +51,13 @@ class Rows(Protocol):
 
 
 class Encrypted:
-    """The backend ``store``. ``keys``: the first encrypts, each decrypts what was encrypted with it."""
+    """The backend ``store``. ``keys``: the first encrypts, each decrypts what it was used for. Names can be listed
+    and rows deleted without any."""
 
     def __init__(self, rows: Rows, keys: Sequence[Key]) -> None:
         self._rows = rows
         self._keys = {key.id: AESGCM(key.secret) for key in keys}
-        self._first = keys[0].id
+        self._first = keys[0].id if keys else ""
         self.title = f"the store {rows.where}"
 
     def get(self, name: SecretName) -> str | None:
@@ -95,6 +96,8 @@ class Encrypted:
                 return len(new)
 
     def _closed(self, name: SecretName, data: bytes, *, at: float | None, actor: str) -> Row:
+        if not self._first:
+            raise unset()
         nonce = os.urandom(_NONCE)
         closed = self._keys[self._first].encrypt(nonce, data, _bound(name, self._first))
         return Row(name.environment or "", name.name, self._first, _text(nonce), _text(closed), at, actor)
@@ -102,6 +105,8 @@ class Encrypted:
     def _opened(self, row: Row) -> str:
         name = _name(row)
         key = self._keys.get(row.key_id)
+        if not self._keys:
+            raise unset()
         if key is None:
             known = ", ".join(self._keys)
             raise SecretsError(

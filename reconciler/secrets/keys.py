@@ -40,8 +40,13 @@ def master_keys(environ: Mapping[str, str]) -> tuple[Key, ...]:
     """All of them, the encrypting one first. Raises :class:`SecretsError`, which never holds any part of a key."""
     parts = [part.strip() for part in environ.get(VARIABLE, "").split(",")]
     if not any(parts):
-        raise SecretsError(f"{VARIABLE} isn't set, so that secrets in the store can't be read or kept", hint=_MAKE)
+        raise unset()
     return tuple(_key(part, number) for number, part in enumerate(parts, 1) if part)
+
+
+def unset() -> SecretsError:
+    """What is said where a key is needed and there is none."""
+    return SecretsError(f"{VARIABLE} isn't set, so that secrets in the store can't be read or kept", hint=_MAKE)
 
 
 def _key(text: str, number: int) -> Key:

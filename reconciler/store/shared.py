@@ -31,6 +31,10 @@ class SharedStore:
         self._db: Database | None = None
         self._closed = False
 
+    def exists(self) -> bool:
+        """Whether there is a file to ask."""
+        return Path(self.where).exists()
+
     def setting(self, key: str) -> str | None:
         """A value of the settings table. Raises ``StoreError``."""
         return self._use(lambda db: SqlReader(db).setting(key))
@@ -69,7 +73,7 @@ class SharedStore:
         if self._closed:
             raise StoreError(f"the store {self.where} was closed")
         if self._db is None:
-            if not self._create and not Path(self.where).exists():
+            if not self._create and not self.exists():
                 raise StoreError(f"the store {self.where} isn't there", hint="gitops apply makes it")
             self._db = Database(self.where, shared=True)
         return self._db
