@@ -66,7 +66,7 @@ class HttpConnection:
             return Collected(_result(0, "Invalid URL", 0.0, b""), f"{config['url']!r} is no URL: {error}")
         own = Limit(config.get("timeout") or 30_000)
         limit = own if own.at <= self._limit.at else self._limit
-        way = Way(self._engine, self._guard, self._config, limit)
+        way = Way(self._engine, self._guard, self._config, limit, request.target.origin)
         began = time.perf_counter()
         phases: dict[str, float] = {}
         notes: list[str] = []

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pycurl  # type: ignore[import-untyped]
 
 from reconciler.execute.egress import Address, Guard, Resolved
+from reconciler.execute.http.authorities import trust
 from reconciler.execute.http.engine import Engine, Transfer
 from reconciler.execute.http.request import Request
 from reconciler.execute.http.words import failure
 from reconciler.execute.port import Failed
 from reconciler.execute.reach import Limit, named
-from reconciler.execute.trust import system_bundle
+from reconciler.execute.trust import bundle
 
 _CHARSET = re.compile(rb"charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _VERSIONS = {"1.1": pycurl.CURL_HTTP_VERSION_1_1, "2": pycurl.CURL_HTTP_VERSION_2TLS}
@@ -39,12 +39,14 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What all hops of one collector share. ``config`` is the strategy's."""
+    """What all hops of one collector share. ``config`` is the strategy's; ``origin`` that of the first hop, the only
+    one that the client certificate is for."""
 
     engine: Engine
     guard: Guard
     config: Mapping[str, Any]
     limit: Limit
+    origin: tuple[str, str, int]
 
 
 class Proxy(NamedTuple):
@@ -159,7 +161,9 @@ class Hop:
         version = config.get("httpVersion")
         if self._tls:
             curl.setopt(pycurl.HTTP_VERSION, _VERSIONS[version or "2"])
-            _trust(curl, config)
+            trust(curl, config.get("caCert"))
+            if self._way.origin == request.target.origin:
+                _identify(curl, config)
         else:
             curl.setopt(
                 pycurl.HTTP_VERSION,
@@ -174,7 +178,7 @@ class Hop:
             # The certificate is for the name; libcurl knows its address from here, and asks nobody.
             host = proxy.name
             curl.setopt(pycurl.RESOLVE, [f"{host}:{address.port}:{ip}"])
-            curl.setopt(pycurl.PROXY_CAINFO, _bundle())
+            curl.setopt(pycurl.PROXY_CAINFO_BLOB, bundle(config.get("caCert")))
         curl.setopt(pycurl.PROXY, f"{proxy.kind}://{host}:{address.port}")
         curl.setopt(pycurl.NOPROXY, "")
         if config.get("proxyUsername"):
@@ -191,22 +195,13 @@ class _NotConnected(Exception):
         self.failed = failed
 
 
-def _trust(curl: pycurl.Curl, config: Mapping[str, Any]) -> None:
-    ca = config.get("caCert")
-    if ca:
-        curl.setopt(pycurl.CAINFO_BLOB, str(ca))
-    else:
-        curl.setopt(pycurl.CAINFO, _bundle())
+def _identify(curl: pycurl.Curl, config: Mapping[str, Any]) -> None:
+    """The client certificate, where there is one; its key may stand in the same text."""
     if config.get("clientCert"):
         curl.setopt(pycurl.SSLCERT_BLOB, str(config["clientCert"]))
         curl.setopt(pycurl.SSLKEY_BLOB, str(config.get("clientKey") or config["clientCert"]))
         if config.get("clientKeyPassword"):
             curl.setopt(pycurl.KEYPASSWD, str(config["clientKeyPassword"]))
-
-
-@cache
-def _bundle() -> str:
-    return system_bundle()
 
 
 def _answer(transfer: Transfer, tls: bool) -> Answer:
