@@ -159,6 +159,9 @@ class Secure:
             chunk = await loop.sock_recv(self._sock, _CHUNK)
             if chunk:
                 self._in.write(chunk)
+                # What is there already is handed out without a pause, and a peer can send for ever what the library
+                # skips; a flood must not keep others, and the limit, waiting.
+                await asyncio.sleep(0)
             else:
                 self._in.write_eof()
 

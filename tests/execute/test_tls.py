@@ -19,7 +19,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from reconciler.execute.port import Collected, Failed, Unobservable
 from reconciler.execute.tls import Tls
 from tests.servers.ca import Authority
-from tests.servers.peers import closed_port, observe, open_sockets, peer, resetting, saying, server_context, tls_server
+from tests.servers.peers import (
+    closed_port,
+    observe,
+    open_sockets,
+    peer,
+    resetting,
+    saying,
+    server_context,
+    settled,
+    tls_server,
+)
 
 LOCAL = "127.0.0.1"
 Pair = tuple[Path, Path]
@@ -57,8 +67,8 @@ def failure(talk: Any, **config: Any) -> Failed:
             try:
                 await observe(Tls(), "tls.certificate", {"host": LOCAL, "port": server.port, **config})
             finally:
-                # The server's side of the conversation may still be there.
-                assert open_sockets() <= before + 1
+                await server.idle()
+                await settled(before)
 
     with pytest.raises(Failed) as caught:
         asyncio.run(run())
@@ -307,7 +317,7 @@ def cancelled_when(talk: Any, *, tls: ssl.SSLContext | None, moment: Callable[[]
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await server.idle()
-            assert open_sockets() == before
+            await settled(before)
 
     asyncio.run(run())
 

@@ -198,3 +198,10 @@ def open_sockets() -> int:
         except FileNotFoundError:
             continue
     return count
+
+
+async def settled(count: int) -> None:
+    """Until this process holds ``count`` sockets again: a server's side needs a few turns of the loop to notice."""
+    async with asyncio.timeout(5):
+        while open_sockets() > count:
+            await asyncio.sleep(0)
