@@ -27,6 +27,7 @@ _COMMANDS = {
         "schema": ("schema", "Print or export the JSON Schemas for editors"),
     },
     "Run checks": {
+        "worker": ("worker", "Run everything on its schedule, until told to stop"),
         "run": ("run", "Run a check once, now, and show what came of it"),
         "test": ("test", "Run checks once as the files on disk say, without a store"),
         "runs": ("runs", "Show the last runs of a slice, in full or summed up"),

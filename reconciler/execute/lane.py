@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from itertools import count, takewhile
+from itertools import count, islice, takewhile
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -69,7 +69,6 @@ class Told(Generic[K]):
 @dataclass(slots=True)
 class _Running(Generic[K]):
     entry: Entry[K]
-    since: float
     in_lane: bool
 
 
@@ -109,7 +108,8 @@ class Slots(Generic[K]):
         self.size = size
         self.lane = min(size, max(1, size // 4) if lane is None else lane)
         self.line = size if line is None else line
-        self._running: dict[K, _Running[K]] = {}  # in the order in which they began
+        self._running: dict[K, _Running[K]] = {}
+        self._yielding: dict[K, float] = {}  # since when, in the order in which they began
         self._in_lane = 0
         self._for_slot: _Line[K] = _Line()
         self._for_lane: _Line[K] = _Line()
@@ -144,7 +144,7 @@ class Slots(Generic[K]):
         """When :meth:`give_way` may next have something to say; None while nobody waits."""
         if not self._for_slot:
             return None
-        return next((run.since + PATIENCE for run in self._yielding()), None)
+        return next((since + PATIENCE for since in self._yielding.values()), None)
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
@@ -170,8 +170,8 @@ class Slots(Generic[K]):
         """Runs that have to be stopped now, for others that wait. Answer each with :meth:`stopped`."""
         if not self._for_slot or len(self._running) < self.size:
             return []
-        old = takewhile(lambda run: now - run.since >= PATIENCE, self._yielding())
-        return [run.entry.key for run, _ in zip(old, range(len(self._for_slot)), strict=False)]
+        old = takewhile(lambda run: now - run[1] >= PATIENCE, self._yielding.items())
+        return [key for key, _ in islice(old, len(self._for_slot))]
 
     def stopped(self, key: K, now: float, told: Told[K]) -> None:
         """A run that gave way was stopped unfinished; it asks for the lane now."""
@@ -181,9 +181,6 @@ class Slots(Generic[K]):
         self._fill(now, told)
 
     # -- how -----------------------------------------------------------------------------------------------------------
-
-    def _yielding(self) -> Iterator[_Running[K]]:
-        return (r for r in self._running.values() if r.entry.unproven and r.entry.repeatable and not r.in_lane)
 
     def _ask_for_lane(self, entry: Entry[K], now: float, told: Told[K]) -> None:
         self._wait(self._for_lane, entry, now)
@@ -213,8 +210,10 @@ class Slots(Generic[K]):
             told.deferred.append(Deferred(key, reason))
 
     def _start(self, entry: Entry[K], now: float, told: Told[K], *, in_lane: bool) -> None:
-        self._running[entry.key] = _Running(entry, now, in_lane)
+        self._running[entry.key] = _Running(entry, in_lane)
         self._in_lane += in_lane
+        if entry.unproven and entry.repeatable and not in_lane:
+            self._yielding[entry.key] = now
         self._turned_away.pop(entry.key, None)
         told.start.append(Start(entry.key, in_lane))
 
@@ -222,5 +221,6 @@ class Slots(Generic[K]):
         gone = self._running.pop(key, None)
         if gone is None:
             return False
+        self._yielding.pop(key, None)
         self._in_lane -= gone.in_lane
         return True

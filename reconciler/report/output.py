@@ -54,6 +54,12 @@ class Output:
         options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
         _write(sys.stdout, orjson.dumps(value, option=options).decode())
 
+    def line_of_data(self, value: Any) -> None:
+        """One of many results that come one by one: JSON on a line."""
+        import orjson
+
+        _write(sys.stdout, orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode())
+
     def errors(self, lines: Iterable[str]) -> None:
         """To stderr, always."""
         _write(sys.stderr, "".join(f"{line}\n" for line in lines))

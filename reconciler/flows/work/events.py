@@ -1,0 +1,122 @@
+"""What a worker tells: once at its start, and then only what changes. A run is nothing to tell; it is in the store."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reconciler.model.run import Health
+
+
+class Started(NamedTuple):
+    """``lacking``: strategies whose client library isn't installed. ``metrics``: the address, where there is one."""
+
+    worker: str
+    store: str
+    generation: int
+    slices: int
+    concurrency: int
+    lane: int
+    scripts: int
+    regions: tuple[str, ...]
+    lacking: tuple[str, ...]
+    metrics: str | None
+
+
+class ScriptsHeld(NamedTuple):
+    """What this host was found to enforce on scripts. ``banner``: what can't be overlooked, None where all is well."""
+
+    enforced: tuple[str, ...]
+    banner: str | None
+
+
+class Changed(NamedTuple):
+    """A change of health, of a ``slice``, an ``environment`` (of a system) or a whole ``system``; parts that the
+    scope doesn't have are None."""
+
+    at: float
+    scope: str
+    system: str
+    check: str | None
+    environment: str | None
+    region: str
+    was: Health
+    now: Health
+    cause: str | None
+
+
+class Taken(NamedTuple):
+    """A generation was taken over; slices that are new, run otherwise, or are gone."""
+
+    generation: int
+    added: int
+    changed: int
+    removed: int
+
+
+class StoreAway(NamedTuple):
+    """The store doesn't answer. ``kept``: finished runs that wait for it."""
+
+    sentence: str
+    kept: int
+
+
+class StoreBack(NamedTuple):
+    """It answers again."""
+
+    seconds: float
+
+
+class ClockMoved(NamedTuple):
+    """The database's clock jumped; so many slices were brought back to where they belong."""
+
+    seconds: float
+    mended: int
+
+
+class Dropped(NamedTuple):
+    """Runs whose lease somebody else has: their results don't count."""
+
+    runs: int
+
+
+class Unsaved(NamedTuple):
+    """A result that no store could keep: a fault of whatever made it."""
+
+    sentence: str
+
+
+class Fault(NamedTuple):
+    """Something that should never happen did; the worker goes on."""
+
+    sentence: str
+
+
+class Stopping(NamedTuple):
+    """No more claims. ``running`` have ``grace`` seconds."""
+
+    running: int
+    grace: float
+
+
+class Stopped(NamedTuple):
+    """The end. ``given_back`` will run elsewhere; ``unsaved`` results could not be stored."""
+
+    runs: int
+    given_back: int
+    unsaved: int
+
+
+Event = (
+    Started
+    | ScriptsHeld
+    | Changed
+    | Taken
+    | StoreAway
+    | StoreBack
+    | ClockMoved
+    | Dropped
+    | Unsaved
+    | Fault
+    | Stopping
+    | Stopped
+)

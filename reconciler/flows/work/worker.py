@@ -1,0 +1,238 @@
+"""A worker from its start to its end: the floor on an event loop, the clerk in a thread, and the signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler._version import __version__
+from reconciler.flows.executor import SCRIPTS, ConfiguredExecutor, make_executor
+from reconciler.flows.work.clerk import Clerk
+from reconciler.flows.work.endpoint import PLAIN, Endpoint
+from reconciler.flows.work.events import Event, Fault, ScriptsHeld, Started, Stopped, Stopping
+from reconciler.flows.work.floor import Floor
+from reconciler.flows.work.knobs import Knobs
+from reconciler.flows.work.tally import Tally
+from reconciler.store.open import open_executing, open_to_read
+
+if TYPE_CHECKING:
+    from reconciler.store.executing import Executing
+    from reconciler.store.port import Reader
+
+Tell = Callable[[Event], None]
+READY_WITHIN = 10.0
+"""Seconds since the store last answered, up to which the worker counts as ready."""
+_LAST_WORD = 5.0
+"""Seconds that storing the last results may take at the end."""
+_INTERRUPTED = 130
+
+
+class Hands:
+    """Both sides of a store for the clerk's thread; see :class:`reconciler.flows.work.clerk.Hands`."""
+
+    def __init__(self, address: str) -> None:
+        self.executing: Executing = open_executing(address)
+        try:
+            self._store = open_to_read(address)
+        except BaseException:
+            self.executing.close()
+            raise
+        self.reader: Reader = self._store
+
+    def close(self) -> None:
+        """Both connections."""
+        try:
+            self.executing.close()
+        finally:
+            self._store.close()
+
+
+@dataclass(slots=True)
+class Signals:
+    """The first one asks for an end in good order, the second for one at once."""
+
+    asked: asyncio.Event
+    at_once: asyncio.Event
+    first: int = 0
+
+    def install(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take SIGTERM and SIGINT over."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.came, number)
+
+    def came(self, number: int) -> None:
+        """A signal."""
+        if self.asked.is_set():
+            self.at_once.set()
+        else:
+            self.first = number
+            self.asked.set()
+
+
+def work(address: str, knobs: Knobs, environ: Mapping[str, str], tell: Tell) -> int:
+    """Work until told to stop; returns the exit code. Raises ``GitopsError`` where it can't even begin."""
+    _more_files()
+    return asyncio.run(_Worker(address, knobs, environ, tell).live())
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, address: str, knobs: Knobs, environ: Mapping[str, str], tell: Tell) -> None:
+        self._address, self._knobs, self._tell = address, knobs, tell
+        self._environ = {**environ, SCRIPTS: str(knobs.scripts)}
+        self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self._enforced: tuple[str, ...] | None = None
+        self._stopping = False
+        self._tally = Tally()
+
+    async def live(self) -> int:
+        """Start, work, end."""
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        loop.set_exception_handler(self._fault)
+        started, executor = self._prepare()
+        self._clerk = Clerk(
+            self._id,
+            self._knobs,
+            lambda: Hands(self._address),
+            post=self._post,
+            tell=self._tell,
+            register=self._register,
+        )
+        self._floor = Floor(self._id, self._knobs, executor, self._clerk, self._tally)
+        endpoint = Endpoint(self._pages())
+        try:
+            if self._knobs.metrics is not None:
+                started = started._replace(metrics=await endpoint.open(*self._knobs.metrics))
+            signals = Signals(asyncio.Event(), asyncio.Event())
+            signals.install(loop)
+            self._tell(started)
+            self._clerk.serve(self._floor, self._floor.room)
+            probing = asyncio.create_task(self._probe(executor))
+            await signals.asked.wait()
+            probing.cancel()
+            unsaved = await self._stop(signals)
+        finally:
+            await endpoint.close()
+            await executor.aclose()
+        if unsaved:
+            return 1
+        return _INTERRUPTED if signals.first == signal.SIGINT else 0
+
+    def _prepare(self) -> tuple[Started, ConfiguredExecutor]:
+        """Whether the store can be read at all, and what there is to do."""
+        hands = Hands(self._address)
+        try:
+            hands.executing.reconcile()
+            generation, slices = hands.reader.generation(), len(hands.reader.slice_digests())
+            executor = make_executor(hands.reader, self._environ)
+        finally:
+            hands.close()
+        knobs = self._knobs
+        lane = knobs.lane if knobs.lane is not None else max(1, knobs.concurrency // 4)
+        started = Started(
+            worker=self._id,
+            store=self._address,
+            generation=generation,
+            slices=slices,
+            concurrency=knobs.concurrency,
+            lane=lane,
+            scripts=knobs.scripts,
+            regions=knobs.regions,
+            lacking=_lacking(),
+            metrics=None,
+        )
+        return started, executor
+
+    async def _probe(self, executor: ConfiguredExecutor) -> None:
+        """Find out what scripts are held to; takes a second, in which other runs go on."""
+        held = await asyncio.to_thread(executor.sandboxes.held)
+        self._enforced = tuple(row.layer for row in held.capabilities.rows if row.enforceable)
+        self._tell(ScriptsHeld(self._enforced, held.banner))
+        self._clerk.announce()
+
+    async def _stop(self, signals: Signals) -> int:
+        """In good order: no more claims, runs in flight have their grace, the rest is given back."""
+        self._stopping = True
+        self._clerk.stop_claiming()
+        self._floor.close()
+        self._tell(Stopping(self._floor.running, self._knobs.grace))
+        drained = asyncio.create_task(self._floor.drained(self._knobs.grace))
+        hurried = asyncio.create_task(signals.at_once.wait())
+        await asyncio.wait((drained, hurried), return_when=asyncio.FIRST_COMPLETED)
+        for task in (drained, hurried):
+            task.cancel()
+        self._floor.cancel()
+        await self._floor.drained(1.0)
+        unsaved = await asyncio.to_thread(self._clerk.leave, _LAST_WORD)
+        await asyncio.sleep(0)  # what the clerk said last
+        self._tell(Stopped(sum(self._tally.runs.values()), self._tally.given_back, unsaved))
+        return unsaved
+
+    def _pages(self) -> dict[str, Callable[[], tuple[int, str, str]]]:
+        if self._knobs.metrics is None:
+            return {}
+        from reconciler.flows.work.metrics import Metrics
+
+        return {
+            "/metrics": Metrics(self._tally, self._floor, self._clerk).page,
+            "/healthz": lambda: (200, PLAIN, "alive\n"),
+            "/readyz": self._ready,
+        }
+
+    def _ready(self) -> tuple[int, str, str]:
+        silent = time.monotonic() - self._clerk.answered
+        if self._stopping:
+            return 503, PLAIN, "the worker is stopping\n"
+        if self._clerk.offset is None or silent > READY_WITHIN:
+            why = f": {self._clerk.complaint}" if self._clerk.complaint else ""
+            return 503, PLAIN, f"the store hasn't answered for {silent:.0f} seconds{why}\n"
+        return 200, PLAIN, "ready\n"
+
+    def _register(self, executing: Executing) -> None:
+        info: dict[str, Any] = {
+            "version": __version__,
+            "regions": list(self._knobs.regions),
+            "concurrency": self._knobs.concurrency,
+            "scripts": self._knobs.scripts,
+            "lacking": list(_lacking()),
+        }
+        if self._enforced is not None:
+            info["sandbox"] = list(self._enforced)
+        executing.register(self._id, host=socket.gethostname(), pid=os.getpid(), info=info)
+
+    def _post(self, call: Callable[..., object], *arguments: Any) -> None:
+        """Called by the clerk's thread. After the loop's end there is nobody to tell."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        what = f"{type(error).__name__}: {error}" if error is not None else str(context.get("message"))
+        self._tell(Fault(f"a fault of gitops itself: {what}"))
+
+
+def _lacking() -> tuple[str, ...]:
+    from reconciler.kinds.extras import EXTRAS, missing
+
+    return tuple(strategy for strategy in EXTRAS if missing(strategy) is not None)
+
+
+def _more_files() -> None:
+    """A connection for each run takes a descriptor; the usual soft limit of 1,024 is there for ``select`` only."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
