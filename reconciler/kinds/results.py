@@ -64,7 +64,7 @@ RESULTS: dict[str, tuple[ResultField, ...]] = {
     "http.request": (
         ResultField("statusCode", "number", "The status of the response, 0 when there was none."),
         ResultField("statusText", "string", "The reason phrase beside the status."),
-        _time("responseTimeMs", "From sending the request to the last byte of the response."),
+        _time("responseTimeMs", "From looking the name up to the last byte of the response, redirects included."),
         ResultField("body", "string", "The body of the response.", ephemeral=True),
         ResultField("bodyLength", "number", "How long the body is.", "bytes"),
         _success("Whether the status is 200 to 399."),

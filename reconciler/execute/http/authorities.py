@@ -34,5 +34,7 @@ def trust(curl: pycurl.Curl, ca: str | None) -> None:
 def _system() -> tuple[str | None, str | None]:
     """The file, and the folder where each authority is found by the hash of its name; None for what isn't there."""
     paths = ssl.get_default_verify_paths()
-    hashed = paths.capath is not None and any(_HASHED.fullmatch(name) for name in os.listdir(paths.capath))
-    return paths.cafile, paths.capath if hashed else None
+    folder: str | None = paths.capath
+    if folder is not None and not any(_HASHED.fullmatch(name) for name in os.listdir(folder)):
+        folder = None
+    return paths.cafile or None, folder

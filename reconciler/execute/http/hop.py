@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pycurl  # type: ignore[import-untyped]
 
-from reconciler.execute.egress import Address, Guard, Resolved
+from reconciler.execute.egress import Address, Guard, Resolved, Unresolved
 from reconciler.execute.http.authorities import trust
 from reconciler.execute.http.engine import Engine, Transfer
 from reconciler.execute.http.request import Request
@@ -106,11 +107,8 @@ class Hop:
     async def _behind_proxy(self) -> Resolved:
         """The proxy looks the name up; what it stands for here must be allowed all the same, where we know it."""
         target = self._request.target
-        try:
+        with suppress(Unresolved):
             await self._way.guard.resolve(target.host, target.port)
-        except Failed as error:
-            if not getattr(error, "unresolved", False):
-                raise
         return Resolved((), 0.0)
 
     async def _ask(self, address: Address | None, proxy: Proxy | None, left: int) -> Answer:

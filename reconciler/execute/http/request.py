@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -52,6 +53,7 @@ class Target:
 _PORTS = {"http": 80, "https": 443}
 
 
+@lru_cache(16_384)
 def parse_url(text: str) -> Target:
     """Raises :class:`BadUrl`. The fragment is left out; what isn't ASCII is encoded, as browsers do."""
     if _CONTROL.search(text):

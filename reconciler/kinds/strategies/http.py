@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from reconciler.kinds.marks import Secret, Templatable
+from reconciler.kinds.marks import Checked, Secret, Templatable
 from reconciler.kinds.modelling import Model, conflict
-from reconciler.kinds.shared import HeaderName, SecretSource, Timeout
+from reconciler.kinds.shared import CA_CERT, CaCert, HeaderName, SecretSource, Timeout
 from reconciler.kinds.types import Text
 
 
@@ -32,6 +32,21 @@ class HttpConfig(Model):
     )
     proxy_username: Text | None = Field(None, description="The user at the proxy.")
     proxy_password: Annotated[str, Secret()] | None = Field(None, description="The password at the proxy.")
+    ca_cert: CaCert | None = Field(None, description=CA_CERT)
+    client_cert: Annotated[str, Checked("certificate")] | None = Field(
+        None,
+        description="The certificate that requests show, as PEM. It is kept from other hosts that a redirect leads to.",
+        examples=["-----BEGIN CERTIFICATE-----\n..."],
+    )
+    client_key: Annotated[str, Secret()] | None = Field(
+        None, description="The key of `clientCert`, as PEM.", examples=["${{ secrets.ORDERS_CLIENT_KEY }}"]
+    )
+    client_key_password: Annotated[str, Secret()] | None = Field(
+        None, description="What `clientKey` is encrypted with.", examples=["${{ secrets.ORDERS_KEY_PASSWORD }}"]
+    )
+    http_version: Literal["1.1", "2"] | None = Field(
+        None, description="The version to speak; none: 2 over https where the server speaks it too, else 1.1."
+    )
 
     @field_validator("egress_deny_cidrs")
     @classmethod
@@ -55,6 +70,12 @@ class HttpConfig(Model):
             raise conflict("authType token needs authToken", "authToken", code="missing-key")
         if self.proxy_password is not None and not self.proxy_username:
             raise conflict("proxyPassword needs proxyUsername", "proxyUsername", code="missing-key")
+        if self.client_cert is not None and self.client_key is None:
+            raise conflict("clientCert needs clientKey", "clientKey", code="missing-key")
+        if self.client_key is not None and self.client_cert is None:
+            raise conflict("clientKey needs clientCert", "clientCert", code="missing-key")
+        if self.client_key_password is not None and self.client_key is None:
+            raise conflict("clientKeyPassword needs clientKey", "clientKey", code="missing-key")
         return self
 
 
@@ -89,3 +110,7 @@ class HttpRequest(Model):
     )
     body: Annotated[str, Templatable()] | None = Field(None, description="What to send.", examples=['{"ping": true}'])
     timeout: Timeout = Field(30_000, description="The time limit of this request. A bare number counts milliseconds.")
+    follow_redirects: bool | None = Field(
+        None,
+        description="Whether to go where a redirect leads, 10 times at most; none: yes. `false` makes it the result.",
+    )
