@@ -7,8 +7,8 @@ followed, as long as they stay inside.
 from __future__ import annotations
 
 import os
-import stat
 
+from reconciler.secrets.files import whole_file
 from reconciler.secrets.port import Listed, SecretName, SecretsError, is_environment, is_name
 
 LARGEST = 64 * 1024
@@ -68,10 +68,9 @@ class FromFolder:
             raise SecretsError(f"the file of the secret {name} is a link that leads out of {self.title}")
         # By now nothing of the path is a link; one that has become one meanwhile isn't followed.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                return None
-            data = file.read(LARGEST + 1)
+        data = whole_file(handle, LARGEST + 1)
+        if data is None:
+            return None
         if len(data) > LARGEST:
             raise SecretsError(f"the file of the secret {name} is larger than {LARGEST // 1024} KiB")
         try:

@@ -12,10 +12,10 @@ import hashlib
 import hmac
 import os
 import re
-import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from reconciler.secrets.files import whole_file
 from reconciler.secrets.port import SecretsError
 
 VARIABLE = "GITOPS_MASTER_KEY"
@@ -65,12 +65,11 @@ def _key(text: str, number: int) -> Key:
 def _from_file(path: str, where: str) -> bytes | None:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise SecretsError(f"{path}, which {where} names, is no file")
-            data = file.read(_LARGEST)
+        data = whole_file(handle, _LARGEST)
     except OSError as error:
         raise SecretsError(f"{path}, which {where} names, can't be read: {error.strerror}") from error
+    if data is None:
+        raise SecretsError(f"{path}, which {where} names, is no file")
     if len(data) == 32:
         return data
     return _decoded(data.decode("ascii", "replace").strip())

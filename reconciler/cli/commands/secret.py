@@ -1,4 +1,4 @@
-"""``gitops secret set|list|delete|check|rotate``. Values come in by standard input or a hidden prompt; none goes out."""
+"""``gitops secret set|list|delete|check|rotate``. Values come by standard input or a hidden prompt; none goes out."""
 
 from __future__ import annotations
 
