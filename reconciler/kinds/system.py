@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from reconciler.kinds.metadata import CheckName, Envelope, EnvironmentName, GroupName, SystemName
 from reconciler.kinds.modelling import Model, conflict
+from reconciler.kinds.retention import Retention
 from reconciler.kinds.thresholds import Thresholds
 from reconciler.kinds.types import JsonMap, Text
 
@@ -36,6 +37,9 @@ class Assignment(Model):
         None,
         description="Reserved: the regions it runs in, `local` being the host itself. None: on the host itself.",
         examples=[["local", "fra"]],
+    )
+    retention: Retention | None = Field(
+        None, description="How long its results are kept. None: runs 7 days, hours 30 days, days 365 days."
     )
 
 

@@ -125,9 +125,9 @@ class Database:
         """Execute one statement."""
         return self._db.execute(sql, values)
 
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Execute one statement for each row."""
-        self._db.executemany(sql, rows)
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Execute one statement for each row; returns how many rows of the table it changed."""
+        return self._db.executemany(sql, rows).rowcount
 
     def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement. Raises ``StoreError``."""

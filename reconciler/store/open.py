@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import StoreError, UsageError
 from reconciler.store.database import MEMORY, Database
-from reconciler.store.sql_executing import SqlExecuting
 from reconciler.store.sql_writer import SqlStore
+
+if TYPE_CHECKING:
+    from reconciler.store.sql_executing import SqlExecuting
 
 _SQLITE = "sqlite:///"
 
@@ -31,6 +34,8 @@ def open_store(address: str) -> SqlStore:
 
 def open_executing(address: str) -> SqlExecuting:
     """Open for executors; makes the file, its folder and its tables. Raises ``StoreError``."""
+    from reconciler.store.sql_executing import SqlExecuting
+
     return SqlExecuting(Database(store_path(address)))
 
 

@@ -91,7 +91,7 @@ def write_transitions(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[Tra
     found = []
     for row in rows:
         sql = f"insert into transition ({_TRANSITION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id"
-        found.append(_transition((db.run(sql, row).fetchone()[0], *row)))
+        found.append(_transition((db.rows(sql, row)[0][0], *row)))
     return found
 
 

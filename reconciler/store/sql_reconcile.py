@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from reconciler.base.canonical import dumps, loads
@@ -41,11 +41,11 @@ def reconcile(db: Database) -> Reconciled | None:
         if generation == progress(db, "generation"):
             return None  # somebody else did it while we waited
         pass_ = _Pass(db, generation)
-        gone = pass_.remove_gone()
-        pass_.bring_forward()
-        pass_.tell(gone)
+        pass_.compare()
+        pass_.write()
+        pass_.tell()
         set_progress(db, "generation", generation)
-    return Reconciled(generation, pass_.added, pass_.changed, pass_.removed)
+    return Reconciled(generation, len(pass_.added), len(pass_.changed), len(pass_.removed))
 
 
 class _Pass:
@@ -54,88 +54,72 @@ class _Pass:
         self.generation = generation
         self.now = db.clock()
         self.condensed = progress(db, "condensed")
-        self.added = self.changed = self.removed = 0
+        self.added: list[tuple[Any, ...]] = []
+        self.changed: list[tuple[Any, ...]] = []
+        self.removed: list[tuple[Any, ...]] = []
+        """Key, region and health."""
+        self._kept: list[tuple[Any, ...]] = []
 
-    def remove_gone(self) -> list[tuple[Any, ...]]:
-        """End the rows of slices that are gone; returns key, region and health of those that weren't healthy."""
-        gone = self.db.rows(
+    def compare(self) -> None:
+        """Find what differs."""
+        self.removed += self.db.rows(
             f"select {KEY}, health from schedule s where not exists (select 1 from slice n where n.until is null and "
             'n.system = s.system and n."check" = s."check" and n.environment = s.environment)'
         )
-        self._end([row[:4] for row in gone])
-        return [row for row in gone if row[4] != "healthy"]
-
-    def _end(self, keys: list[tuple[Any, ...]]) -> None:
-        self.db.many(f"delete from schedule where {WHERE}", keys)
-        self.db.many(f"update keeping set gone = ? where {WHERE}", ((self.now, *key) for key in keys))
-        self.removed += len(keys)
-
-    def bring_forward(self) -> None:
-        """Make the rows of new slices, and adapt those of changed ones."""
-        for key, digest, wanted in list(self._differing()):
-            rows = {
-                row[0]: row[1:]
-                for row in self.db.rows(
-                    "select region, interval_ms, phase_ms, due_at from schedule "
-                    'where system = ? and "check" = ? and environment = ?',
-                    key,
-                )
-            }
-            self._end([(*key, region) for region in rows if region not in wanted.regions])
-            for region in wanted.regions:
-                if region in rows:
-                    self._change(key, region, digest, wanted, rows[region])
-                else:
-                    self._add(key, region, digest, wanted)
-
-    def _differing(self) -> Iterator[tuple[SliceKey, str, _Wanted]]:
         rows = self.db.rows(
             'select n.system, n."check", n.environment, n.digest, '
             '(select b.body from slice b where b.system = n.system and b."check" = n."check" and '
-            "b.environment = n.environment and b.until is null) "
-            f"from slice n {self.db.slices_by_index} where n.until is null and not exists (select 1 from schedule s "
-            'where s.system = n.system and s."check" = n."check" and s.environment = n.environment '
-            "and s.digest = n.digest)"
+            "b.environment = n.environment and b.until is null), "
+            "s.region, s.interval_ms, s.phase_ms, s.due_at, s.health "
+            f"from slice n {self.db.slices_by_index} left join schedule s on "
+            's.system = n.system and s."check" = n."check" and s.environment = n.environment '
+            "where n.until is null and (s.digest is null or s.digest <> n.digest) "
+            'order by n.system, n."check", n.environment'
         )
-        for system, check, environment, digest, body in rows:
-            yield SliceKey(system, check, environment), digest, _wanted(body)
+        for (system, check, environment, digest, body), of_slice in groupby(rows, lambda row: row[:5]):
+            there = {row[5]: row[6:] for row in of_slice if row[5] is not None}
+            self._differs(SliceKey(system, check, environment), digest, _wanted(body), there)
 
-    def _add(self, key: SliceKey, region: str, digest: str, wanted: _Wanted) -> None:
-        phase = spread(key, region, wanted.interval_ms)
-        due = first_tick(self.now, key, region, wanted.interval_ms, phase)
-        self.db.run(
-            f"insert into schedule ({KEY}, digest, generation, interval_ms, phase_ms, due_at, lease, slot, worker, "
-            "lease_until, lease_for, thresholds, recent, health, since, runs, pace) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0, 0, ?, '', 'healthy', ?, 0, '')",
-            (*key, region, digest, self.generation, wanted.interval_ms, phase, due, wanted.thresholds, self.now),
-        )
-        self._keep(key, region, wanted)
-        self.added += 1
+    def _differs(self, key: SliceKey, digest: str, wanted: _Wanted, there: dict[str, tuple[Any, ...]]) -> None:
+        self.removed += [(*key, region, row[3]) for region, row in there.items() if region not in wanted.regions]
+        for region in wanted.regions:
+            interval_ms, phase, due = there[region][:3] if region in there else (0, 0, 0.0)
+            if interval_ms != wanted.interval_ms:
+                phase = spread(key, region, wanted.interval_ms)
+                due = tick_after(self.now, wanted.interval_ms, phase)
+            row = (digest, self.generation, wanted.interval_ms, phase, due, wanted.thresholds)
+            if region in there:
+                self.changed.append((*row, *key, region))
+            else:
+                first = first_tick(self.now, key, region, wanted.interval_ms, phase)
+                self.added.append((*row[:4], first, row[5], *key, region, self.now))
+            self._kept.append((*key, region, wanted.retention, self.condensed, self.now))
 
-    def _change(self, key: SliceKey, region: str, digest: str, wanted: _Wanted, row: tuple[Any, ...]) -> None:
-        interval_ms, phase, due = row
-        if interval_ms != wanted.interval_ms:
-            phase = spread(key, region, wanted.interval_ms)
-            due = tick_after(self.now, wanted.interval_ms, phase)
-        self.db.run(
+    def write(self) -> None:
+        """Bring the schedule there. What comes back within its retention goes on where it was."""
+        self.db.many(f"delete from schedule where {WHERE}", (row[:4] for row in self.removed))
+        self.db.many(f"update keeping set gone = ? where {WHERE}", ((self.now, *row[:4]) for row in self.removed))
+        self.db.many(
             "update schedule set digest = ?, generation = ?, interval_ms = ?, phase_ms = ?, due_at = ?, "
             f"thresholds = ? where {WHERE}",
-            (digest, self.generation, wanted.interval_ms, phase, due, wanted.thresholds, *key, region),
+            self.changed,
         )
-        self._keep(key, region, wanted)
-        self.changed += 1
-
-    def _keep(self, key: SliceKey, region: str, wanted: _Wanted) -> None:
-        """What comes back within its retention goes on where it was."""
-        self.db.run(
+        self.db.many(
+            f"insert into schedule (digest, generation, interval_ms, phase_ms, due_at, thresholds, {KEY}, since, "
+            "lease, slot, worker, lease_until, lease_for, recent, health, runs, pace) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0, 0, '', 'healthy', 0, '')",
+            self.added,
+        )
+        self.db.many(
             f"insert into keeping ({KEY}, retention, condensed, pruned) values (?, ?, ?, ?, ?, ?, ?) "
             f"on conflict ({KEY}) do update set retention = excluded.retention, gone = null, "
-            "condensed = min(condensed, excluded.condensed)",
-            (*key, region, wanted.retention, self.condensed, self.now),
+            "condensed = case when excluded.condensed < condensed then excluded.condensed else condensed end",
+            self._kept,
         )
 
-    def tell(self, gone: list[tuple[Any, ...]]) -> None:
+    def tell(self) -> None:
         """An environment or a system may be well again because what failed there is gone; the rest of it is asked."""
+        gone = [row for row in self.removed if row[4] != "healthy"]
         found: list[tuple[Any, ...]] = []
         for system in sorted({row[0] for row in gone}):
             left: dict[int, list[Health]] = {}

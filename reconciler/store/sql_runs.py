@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reconciler.base.canonical import dumps, loads
@@ -18,6 +18,7 @@ RUN_COLUMNS = (
     'system, "check", environment, slot, region, at, duration_ms, outcome, reason, generation, digest, worker, late, '
     "detail"
 )
+_INSERT = f"insert into run ({RUN_COLUMNS}) values ({', '.join('?' * 14)}) on conflict do nothing"
 _ROW = "lease, thresholds, recent, health, since, runs, pace"
 
 
@@ -71,14 +72,25 @@ class Runs:
         found = self.db.run(f"select {_ROW} from schedule where {WHERE}", (*place[0], place[1])).fetchone()
         return Row(*found) if found else None
 
-    def _write(self, runs: Iterable[tuple[Any, ...]], updates: Iterable[tuple[Any, ...]]) -> None:
-        marks = ", ".join("?" * 14)
-        self.db.many(f"insert into run ({RUN_COLUMNS}) values ({marks}) on conflict do nothing", runs)
+    def _write(self, runs: list[tuple[Any, ...]], updates: list[tuple[Any, ...]]) -> None:
+        if runs and self.db.many(_INSERT, runs) != len(runs):
+            self._squeeze_in(runs)
         self.db.many(
             "update schedule set lease = ?, worker = case when ? then worker else '' end, recent = ?, health = ?, "
             f"since = ?, runs = ?, pace = ?, last_at = ?, last_outcome = ?, reason = ? where {WHERE}",
             updates,
         )
+
+    def _squeeze_in(self, runs: list[tuple[Any, ...]]) -> None:
+        """Store those whose slot was met before, a hair later. Only a clock that was set leads here: the lease says
+        that it is another run."""
+        at = 'select at from run where system = ? and "check" = ? and environment = ? and slot = ? and region = ?'
+        for run in runs:
+            if self.db.rows(at, run[:5])[0][0] == run[5]:
+                continue
+            slot = run[3]
+            while not self.db.run(_INSERT, (*run[:3], slot, *run[4:])).rowcount:
+                slot = round(slot + 0.001, 3)
 
     def runs(
         self,

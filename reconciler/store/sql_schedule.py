@@ -145,6 +145,7 @@ class Schedule:
             self.db.many(
                 f"update schedule set phase_ms = ?, due_at = ?, lease_until = ? where {WHERE}", _mended(rows, now)
             )
+            self.db.run("update schedule set since = ? where since > ?", (now, now))
             self.db.run("update worker set seen = ? where seen > ?", (now, now))
         return len(rows)
 
