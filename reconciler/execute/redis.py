@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, 
 from reconciler.base.durations import format_duration
 from reconciler.execute.port import Collected, Context, Failed
 from reconciler.execute.reach import Limit, connect, named, since, words
-from reconciler.execute.trust import NamedContext, tls_context, tls_words
+from reconciler.execute.trust import tls_context, tls_words
 
 MOST_TEXT = 1024 * 1024
 """Characters of a reply that are kept."""
@@ -111,10 +111,9 @@ class _Wire(AbstractConnection):
 
     def __init__(self, sock: Any, config: Mapping[str, Any], phases: dict[str, float]) -> None:
         self._sock = sock
-        self._tls: NamedContext | None = None
         self._phases = phases
-        if config["tls"]:
-            self._tls = tls_context(config["host"], ca=config.get("caCert"))
+        self._name = config["host"].strip("[]") if config["tls"] else None
+        self._tls = tls_context(config.get("caCert")) if config["tls"] else None
         super().__init__(
             db=config["database"],
             username=config.get("username"),
@@ -148,8 +147,9 @@ class _Wire(AbstractConnection):
 
     async def _connect(self) -> None:
         began = time.perf_counter()
-        name = self._tls.name if self._tls is not None else None
-        self._reader, self._writer = await asyncio.open_connection(sock=self._sock, ssl=self._tls, server_hostname=name)
+        self._reader, self._writer = await asyncio.open_connection(
+            sock=self._sock, ssl=self._tls, server_hostname=self._name
+        )
         if self._tls is not None:
             self._phases["tls"] = since(began)
 

@@ -18,7 +18,7 @@ class Rows:
     """Takes rows one by one until it has enough. Values are plain JSON already, whole numbers of at most 64 bits."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._size = 0
         self.columns: tuple[str, ...] = ()
         self._rows: list[dict[str, Any]] = []
@@ -38,8 +38,8 @@ class Rows:
 
     def add(self, row: Sequence[Any]) -> bool:
         """Keep a row. False: it is one too many, and the caller stops reading."""
-        if len(self._rows) == self._most:
-            self.cut = f"there are more rows than maxRows, {self._most}"
+        if len(self._rows) == self.most:
+            self.cut = f"there are more rows than maxRows, {self.most}"
             return False
         self._size += sum(len(value) for value in row if isinstance(value, str))
         if self._size > MOST_TEXT:

@@ -1,5 +1,4 @@
-"""Whom a TLS client trusts, and under which name it knows the server: connections go to checked addresses, while
-certificates are issued for names."""
+"""Whom a TLS client trusts, for clients that aren't libcurl."""
 
 from __future__ import annotations
 
@@ -7,7 +6,6 @@ import os
 import ssl
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from reconciler.execute.port import Unobservable
 
@@ -20,25 +18,14 @@ _BUNDLES = (
 """Where distributions keep the authorities they trust, in one file."""
 
 
-class NamedContext(ssl.SSLContext):
-    """Always asks for the server under ``name``: for libraries that take the host they connect to for its name."""
-
-    name: str
-
-    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """As the base class, with our name."""
-        return super().wrap_bio(incoming, outgoing, **{**kwargs, "server_hostname": self.name})
-
-
 @lru_cache(256)
-def tls_context(name: str, *, ca: str | None = None, verify: bool = True, match: bool = True) -> NamedContext:
+def tls_context(ca: str | None = None, *, verify: bool = True, match: bool = True) -> ssl.SSLContext:
     """A client's context, the same for the same arguments: reading all authorities of a system takes a while.
 
     ``ca`` (PEM) is trusted beside the system's authorities; ``match``: the certificate has to be for ``name``. Raises
     :class:`Unobservable` for a ``ca`` that holds no certificate.
     """
-    context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.name = name.strip("[]")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = verify and match
     if not verify:
         context.verify_mode = ssl.CERT_NONE

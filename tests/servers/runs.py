@@ -97,7 +97,8 @@ class clean:
 
 
 def _open() -> dict[str, str]:
-    found = {f"thread {t.ident}": t.name for t in threading.enumerate()}
+    # The guard's threads are the worker's, not a run's.
+    found = {f"thread {t.ident}": t.name for t in threading.enumerate() if t.name != "names"}
     for fd in os.listdir("/proc/self/fd"):
         try:
             found[fd] = os.readlink(f"/proc/self/fd/{fd}")
