@@ -242,7 +242,6 @@ _PLAIN: dict[str, Callable[[Any], Judgement]] = {
     "isFalse": partial(_is, False),
     "exists": partial(_exists, True),
     "notExists": partial(_exists, False),
-    "isNotEmpty": partial(_empty, False, True),
 }
 
 
@@ -264,6 +263,6 @@ def _test(operator: str, kind: ResultType | None, expected: Any) -> Callable[[An
         return partial(_includes, operator == "includes", text(expected))
     if operator == "matches":
         return partial(_matches, text(expected))
-    if operator == "isEmpty":
-        return _blank if kind == "string" else partial(_empty, True, kind != "array")
+    if operator in ("isEmpty", "isNotEmpty"):
+        return _blank if kind == "string" else partial(_empty, operator == "isEmpty", kind != "array")
     return _PLAIN[operator]

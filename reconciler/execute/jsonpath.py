@@ -40,17 +40,17 @@ class Path:
             raise ValueError(fault)
         self._steps = tuple(_step(segment) for segment in parse(text).segments)
         self._keys = _keys(self._steps)
-        self._length = self._steps[-1:] == (_Step(False, ("length",)),)
+        self._length = self._keys is not None and self._keys[-1:] == ("length",)
 
     def find(self, document: Any) -> Any:
         """The value of a path that leads to one place, ``MISSING`` where it isn't; a list where it may lead to many.
 
-        A path that ends with ``.length`` counts the items of a list or the characters of a text, where no key has
-        that name. Raises :class:`TooMuch`.
+        A path to one place that ends with ``.length`` counts the items of a list or the characters of a text, where no
+        key has that name. Raises :class:`TooMuch`.
         """
         found = self._find(self._steps, self._keys, document)
-        if found is MISSING and self._length:
-            held = self._find(self._steps[:-1], None if self._keys is None else self._keys[:-1], document)
+        if found is MISSING and self._keys is not None and self._length:
+            held = self._find((), self._keys[:-1], document)
             if isinstance(held, list | str):
                 return len(held)
         return found
