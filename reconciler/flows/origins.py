@@ -47,11 +47,19 @@ class Origins:
         return self._at[generation]
 
     def _commit(self, source: str, generation: int) -> str:
-        """The commit of the source that was in force in that generation."""
+        """The commit of the source that was in force in that generation.
+
+        The newest one may have moved on since: a document that only moved to another line makes no generation.
+        """
         key = (source, generation)
         if key not in self._commits:
-            if self._history is None:
-                self._history = [(row.n, row.source, row.commit) for row in self._reader.history()]
-            found = (commit for n, name, commit in self._history if n <= generation and name == source)
-            self._commits[key] = next(found, "")
+            self._commits[key] = self._found_commit(source, generation)
         return self._commits[key]
+
+    def _found_commit(self, source: str, generation: int) -> str:
+        if generation == self._reader.generation():
+            row = self._reader.source(source)
+            return row.commit if row is not None else ""
+        if self._history is None:
+            self._history = [(row.n, row.source, row.commit) for row in self._reader.history()]
+        return next((commit for n, name, commit in self._history if n <= generation and name == source), "")

@@ -18,8 +18,8 @@ _LONG = 100
 _LINES = 10
 _OUTPUT = ("stdout", "stderr", "message", "banner")
 """Results that are texts of several lines: they stand below the others."""
-_SUCCESS = ("success", "timedOut")
-"""What the outcome tells already, unless it is the bad one."""
+_TOLD = ("success", "timedOut")
+"""What outcome and error tell already."""
 _SHORT = 7
 _SHORTEST = 0.05
 """Milliseconds of a phase that is worth a word: an address that is none of a name isn't looked up."""
@@ -109,7 +109,7 @@ def _metrics(collector: str, result: Mapping[str, Any]) -> str:
     parts = []
     for name in [*(f for f in fields if f in result), *(f for f in result if f not in fields)]:
         value = result[name]
-        if name in _OUTPUT or (name in _SUCCESS and value is (name == "success")) or value is None or value == "":
+        if name in (*_OUTPUT, *_TOLD) or value is None or value == "":
             continue
         parts.append(safe(f"{name} {_metric(value, fields.get(name))}"))
     return " · ".join(parts)

@@ -14,7 +14,6 @@ from reconciler.report.output import Output
 
 if TYPE_CHECKING:
     from reconciler.store.executing import Executing
-    from reconciler.store.port import Reader
 
 
 @click.command(cls=Command)
@@ -55,7 +54,7 @@ def command(
     address = where.settled().store
     reader = store_to_read(address)
     chosen = targets(reader, Choice(check, system, environment))
-    recorder = None if no_record else _recorder(address, reader)
+    recorder = None if no_record else _recorder(address)
     with show_runs(output, full=full, kept=recorder is not None) as shown:
         shown.runs = run_all(
             chosen,
@@ -67,10 +66,17 @@ def command(
     return shown.code
 
 
-def _recorder(address: str, reader: Reader) -> Executing:
+def _recorder(address: str) -> Executing:
     """The store's hands, with a schedule that knows the newest generation: only what is scheduled has health."""
+    from reconciler.base.errors import StoreError
     from reconciler.cli.stores import executing
 
-    recorder = executing(address)
-    recorder.reconcile()
+    try:
+        recorder = executing(address)
+        recorder.reconcile()
+    except StoreError as error:
+        if "read-only" not in error.message and "can't be opened" not in error.message:
+            raise
+        hint = "pass --no-record to run without keeping anything, or let an account run it that may write"
+        raise StoreError(error.message, hint=hint) from error
     return recorder
