@@ -7,7 +7,6 @@ One instance belongs to one thread. All times are epoch seconds by the database'
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from reconciler.model.run import Health, Run
@@ -68,9 +67,11 @@ class Reconciled(NamedTuple):
     removed: int
 
 
-@dataclass(frozen=True, slots=True)
-class SliceState:
-    """One row of the schedule as people ask for it. ``runs`` 0: nothing has run yet, and ``health`` is a guess."""
+class SliceState(NamedTuple):
+    """One row of the schedule as people ask for it. ``runs`` 0: nothing has run yet, and ``health`` is a guess.
+
+    ``running`` is the worker that runs it now. A tuple, as all of them are made whenever somebody asks for the health.
+    """
 
     key: SliceKey
     region: str
@@ -79,7 +80,6 @@ class SliceState:
     interval_ms: int
     due_at: float
     running: str | None
-    """The worker that runs it now."""
     health: Health
     since: float
     runs: int
