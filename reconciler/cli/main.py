@@ -24,6 +24,7 @@ _COMMANDS = {
         "validate": ("validate", "Check every document, without a store or credentials"),
         "render": ("render", "Show what templates become, slice by slice, without a store"),
         "explain": ("explain", "Explain a kind or one of its fields"),
+        "migrate": ("migrate", "Bring documents of older versions to the current one, in their files"),
         "schema": ("schema", "Print or export the JSON Schemas for editors"),
     },
     "Run checks": {

@@ -184,6 +184,11 @@ def reads_source(*, planning: bool = False) -> Callable[[F], F]:
     return _where(options)
 
 
+def reads_files() -> Callable[[F], F]:
+    """Folder and globs: the files on disk, which are to be written as well."""
+    return _where([_DIRECTORY, _SOURCE, *_GLOBS])
+
+
 def reads_store(*, source: bool = False) -> Callable[[F], F]:
     """Folder and store only, and the name of a source where a command acts on one."""
     return _where([_DIRECTORY, _REVISION[1], _STORE, *((_SOURCE,) if source else ())])

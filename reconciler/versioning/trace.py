@@ -54,6 +54,29 @@ def trace_steps(original: Document, steps: tuple[Migration, ...]) -> Callable[[P
     return _Trace(original, migrate, [pair for step in steps for pair in step.renamed]).locate
 
 
+class Followed:
+    """What a migrated document was made of, for who rewrites the text: no guesses, only what is known for sure."""
+
+    def __init__(self, original: Document) -> None:
+        from reconciler.versioning.upgrade import migrate_only, renamed
+
+        self._trace = _Trace(original, migrate_only, renamed(original))
+
+    def named(self, path: Path) -> Iterator[Path]:
+        """Where the value at a path of the result was, by the names that the steps declare; best first."""
+        found, node = _get(self._trace._migrated, path)
+        below = _origins(node, ()) if found and getattr(node, "origin", None) is None else []
+        for old in self._trace._renamed(path):
+            for candidate in (*_corrected(old, below), old):
+                if _has(self._trace._original, candidate):
+                    yield candidate
+
+    def carried(self, path: Path) -> list[tuple[Path, Path]]:
+        """``(path below, origin)`` of every scalar at and below ``path`` that was carried along as it was."""
+        found, node = _get(self._trace._migrated, path)
+        return _origins(node, ()) if found else []
+
+
 class _Trace:
     def __init__(
         self, original: Document, migrate: Callable[[Document], Document], patterns: Iterable[Pattern]

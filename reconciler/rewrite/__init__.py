@@ -1,0 +1,1 @@
+"""Text of documents brought to another version by edits in place: what no step changes stays byte for byte."""

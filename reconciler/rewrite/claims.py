@@ -1,0 +1,149 @@
+"""Which piece of the old document each part of the new one is made of.
+
+A claim is a path of the original. What a step carries along, renames by declaration, or leaves under its key is known;
+a list or map that was built anew is recognised by what it holds. Where nothing is found the part is new. A wrong claim
+could only make an edit larger than it had to be: every result is loaded again and compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from reconciler.base.diagnostics import Path
+from reconciler.versioning.trace import Followed
+
+
+class Claims:
+    """``of[new path] = old path``; ``users[old path] = new path`` for claims of the same kind of value.
+
+    A slot is a claim of another kind: a map that stands where a text stood. It says where, not what.
+    """
+
+    def __init__(self, original: dict[str, Any], target: dict[str, Any]) -> None:
+        self.of: dict[Path, Path] = {(): ()}
+        self.slots: dict[Path, Path] = {}
+        self.users: dict[Path, Path] = {(): ()}
+        self._original = original
+        self._followed = Followed(original)
+        self._strong(target, (), original)
+        self._weak(target, ())
+        self._by_name(target)
+
+    def below(self, path: Path) -> set[Path]:
+        """The old paths that the new value at ``path`` is made of, at whatever depth."""
+        size = len(path)
+        found = {old for new, old in self.of.items() if new[:size] == path}
+        return found | {origin for _, origin in self._followed.carried(path)}
+
+    def _strong(self, target: Any, at: Path, old: Any) -> None:
+        """What is certain, from the top down. ``old`` is the old value that the target has claimed, or None."""
+        for step, value in _children(target):
+            path = (*at, step)
+            for candidate in self._candidates(path, value, old, self.of.get(at)):
+                if self._take(path, value, candidate):
+                    break
+            claimed = self.of.get(path)
+            if isinstance(value, (dict, list)):
+                self._strong(value, path, None if claimed is None else _get(self._original, claimed))
+
+    def _candidates(self, path: Path, value: Any, old: Any, claimed: Path | None) -> Iterator[Path]:
+        step = path[-1]
+        carried = self._followed.carried(path)
+        if not isinstance(value, (dict, list)):
+            yield from (origin for _, origin in carried)
+        if isinstance(step, int) and isinstance(value, (dict, list)) and claimed is not None and isinstance(old, list):
+            counted = Counter(
+                origin[len(claimed)]
+                for _, origin in carried
+                if len(origin) > len(claimed) and origin[: len(claimed)] == claimed
+            )
+            yield from ((*claimed, index) for index, _ in counted.most_common())
+        if claimed is not None and isinstance(old, dict) and step in old:
+            yield (*claimed, step)
+        yield from self._followed.named(path)
+        if isinstance(step, int) and claimed is not None and isinstance(old, list) and step < len(old):
+            yield (*claimed, step)
+
+    def _take(self, path: Path, value: Any, old: Path) -> bool:
+        found = _get(self._original, old)
+        if _kind(found) is not _kind(value):
+            if path in self.slots or old in self.slots.values():
+                return False
+            self.slots[path] = old
+            return False
+        if old in self.users:
+            return False
+        self.of[path], self.users[old] = old, path
+        return True
+
+    def _weak(self, target: Any, at: Path) -> None:
+        """Containers without a claim, recognised by what they hold."""
+        for step, value in _children(target):
+            path = (*at, step)
+            if not isinstance(value, (dict, list)):
+                continue
+            if path not in self.of and (old := self._by_content(path, value)) is not None:
+                self.of[path], self.users[old] = old, path
+            self._weak(value, path)
+
+    def _by_name(self, target: Any) -> None:
+        """A key that is new here and gone there, and nowhere else: it moved, and a step changed its value."""
+        gone, new = _keys(self._original, (), self.users), _keys(target, (), self.of)
+        for name in gone.keys() & new.keys():
+            if len(gone[name]) == len(new[name]) == 1 and isinstance(name, str):
+                (path, value), (old, former) = new[name][0], gone[name][0]
+                if _kind(value) is _kind(former) and old not in self.slots.values():
+                    self.of[path], self.users[old] = old, path
+
+    def _by_content(self, path: Path, value: Any) -> Path | None:
+        for below, origin in self._followed.carried(path):
+            cut = len(origin) - len(below)
+            if cut > 0 and origin[cut:] == below:
+                old = origin[:cut]
+                if old not in self.users and _kind(_get(self._original, old)) is _kind(value):
+                    return old
+        return None
+
+
+def _keys(data: Any, at: Path, known: dict[Path, Path]) -> dict[str | int, list[tuple[Path, Any]]]:
+    """The keys of all maps whose values nobody claimed."""
+    found: dict[str | int, list[tuple[Path, Any]]] = {}
+    waiting: list[tuple[Path, Any]] = [(at, data)]
+    while waiting:
+        path, node = waiting.pop()
+        for step, value in _children(node):
+            below = (*path, step)
+            if below not in known and isinstance(node, dict):
+                found.setdefault(step, []).append((below, value))
+            waiting.append((below, value))
+    return found
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, types included: 1, 1.0 and true are three values."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+def _children(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
+def _kind(value: Any) -> type[Any]:
+    return dict if isinstance(value, dict) else list if isinstance(value, list) else str
+
+
+def _get(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
