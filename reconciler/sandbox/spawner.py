@@ -231,8 +231,17 @@ class Spawner:
                 self._process.kill()
                 self._process.wait()
             for _ in range(500):
-                if not any(Path(f"/proc/{lane.pid}").exists() for lane in self._lanes.values()):
+                if not any(_runs(lane.pid) for lane in self._lanes.values()):
                     break
                 time.sleep(0.002)
         self._lanes, self._staged = {}, {}
         self._process = self._connection = None
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is more of it than an entry that init hasn't reaped yet; some take a second, some never do."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in (b"Z", b"X")
