@@ -30,7 +30,8 @@ _NO_TLS = {
 }
 _NO_VERSION = {
     *("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW", "NO_PROTOCOLS_AVAILABLE"),
-    *("WRONG_SSL_VERSION", "NO_SUPPORTED_VERSIONS_ENABLED"),
+    # Of the versions before 1.2, whose signatures OpenSSL's level of security forbids.
+    *("WRONG_SSL_VERSION", "NO_SUPPORTED_VERSIONS_ENABLED", "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED"),
 }
 
 _CHAIN = "its chain is incomplete, or ends at an authority that isn't trusted"
@@ -166,19 +167,21 @@ class Secure:
                 self._in.write_eof()
 
     def _refusal(self, error: ssl.SSLError) -> str:
-        reason = error.reason or ""
+        reason = _reason(error).replace(" ", "_").upper()
         if reason in _NO_TLS:
             return f"{self._where} doesn't speak TLS"
         if reason in _NO_VERSION:
             return f"{self._where} offers no version of TLS that is accepted"
         if reason.endswith("ALERT_HANDSHAKE_FAILURE"):
             return f"{self._where} refuses the TLS handshake: it wants a certificate of the client, or other ciphers"
-        if isinstance(error, ssl.SSLEOFError) or "EOF" in reason:
+        if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in reason:
             return f"{self._where} closed the connection during the TLS handshake"
         return f"the TLS handshake with {self._where} failed: {_reason(error)}"
 
 
 def _reason(error: Exception) -> str:
-    """The library's reason in small letters, without the place in its source."""
+    """The library's reason in small letters, without the place in its source. Reasons that this Python has no name for
+    stand in the text alone."""
     reason = getattr(error, "reason", None)
-    return reason.replace("_", " ").lower() if reason else str(error).partition(" (_ssl")[0]
+    text = reason.replace("_", " ") if reason else str(error).partition(" (_ssl")[0].removeprefix("[SSL] ")
+    return text.lower()

@@ -15,6 +15,9 @@ from reconciler.kinds.results import RESULTS, ResultField
 
 DEFAULT_TIMEOUT_MS = 30_000.0
 
+_EACH = frozenset({"ping.ping"})
+"""Collectors whose ``timeout`` is that of each packet, not of the whole; the run's own limit has to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -100,7 +103,7 @@ def _collector(strategy: str, body: Mapping[str, Any], position: int) -> Prepare
         id=str(body.get("id") or position),
         type=kind,
         part=Part(name, config, secretpaths.holes(config, f"collectors/{kind}")),
-        timeout_ms=_milliseconds(config.get("timeout")),
+        timeout_ms=None if kind in _EACH else _milliseconds(config.get("timeout")),
         assertions=compiled(body.get("assertions") or (), fields),
         ephemeral=frozenset(field.name for field in fields or () if field.ephemeral),
     )
