@@ -10,12 +10,12 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler._version import __version__
 from reconciler.flows.executor import SCRIPTS, ConfiguredExecutor, make_executor
-from reconciler.flows.work.clerk import Clerk
+from reconciler.flows.work.clerk import Clerk, Hands
 from reconciler.flows.work.endpoint import PLAIN, Endpoint
 from reconciler.flows.work.events import Event, Fault, ScriptsHeld, Started, Stopped, Stopping
 from reconciler.flows.work.floor import Floor
@@ -35,8 +35,8 @@ _LAST_WORD = 5.0
 _INTERRUPTED = 130
 
 
-class Hands:
-    """Both sides of a store for the clerk's thread; see :class:`reconciler.flows.work.clerk.Hands`."""
+class StoreHands:
+    """Implements :class:`reconciler.flows.work.clerk.Hands`: two connections to one store."""
 
     def __init__(self, address: str) -> None:
         self.executing: Executing = open_executing(address)
@@ -59,8 +59,8 @@ class Hands:
 class Signals:
     """The first one asks for an end in good order, the second for one at once."""
 
-    asked: asyncio.Event
-    at_once: asyncio.Event
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    at_once: asyncio.Event = field(default_factory=asyncio.Event)
     first: int = 0
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -80,30 +80,44 @@ class Signals:
 def work(address: str, knobs: Knobs, environ: Mapping[str, str], tell: Tell) -> int:
     """Work until told to stop; returns the exit code. Raises ``GitopsError`` where it can't even begin."""
     _more_files()
-    return asyncio.run(_Worker(address, knobs, environ, tell).live())
+
+    async def main() -> int:
+        signals = Signals()
+        signals.install(asyncio.get_running_loop())
+        return await Worker(address, knobs, environ, tell).live(signals)
+
+    return asyncio.run(main())
 
 
-class _Worker:
-    """One process."""
+class Worker:
+    """One process. ``opened`` opens the store another way, for the clerk's thread."""
 
-    def __init__(self, address: str, knobs: Knobs, environ: Mapping[str, str], tell: Tell) -> None:
+    def __init__(
+        self,
+        address: str,
+        knobs: Knobs,
+        environ: Mapping[str, str],
+        tell: Tell,
+        *,
+        opened: Callable[[], Hands] | None = None,
+    ) -> None:
         self._address, self._knobs, self._tell = address, knobs, tell
+        self._opened = opened or (lambda: StoreHands(address))
         self._environ = {**environ, SCRIPTS: str(knobs.scripts)}
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._enforced: tuple[str, ...] | None = None
         self._stopping = False
         self._tally = Tally()
 
-    async def live(self) -> int:
-        """Start, work, end."""
-        loop = asyncio.get_running_loop()
-        self._loop = loop
-        loop.set_exception_handler(self._fault)
+    async def live(self, signals: Signals) -> int:
+        """Start, work, end; returns the exit code."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._fault)
         started, executor = self._prepare()
         self._clerk = Clerk(
             self._id,
             self._knobs,
-            lambda: Hands(self._address),
+            self._opened,
             post=self._post,
             tell=self._tell,
             register=self._register,
@@ -113,8 +127,6 @@ class _Worker:
         try:
             if self._knobs.metrics is not None:
                 started = started._replace(metrics=await endpoint.open(*self._knobs.metrics))
-            signals = Signals(asyncio.Event(), asyncio.Event())
-            signals.install(loop)
             self._tell(started)
             self._clerk.serve(self._floor, self._floor.room)
             probing = asyncio.create_task(self._probe(executor))
@@ -130,7 +142,7 @@ class _Worker:
 
     def _prepare(self) -> tuple[Started, ConfiguredExecutor]:
         """Whether the store can be read at all, and what there is to do."""
-        hands = Hands(self._address)
+        hands = self._opened()
         try:
             hands.executing.reconcile()
             generation, slices = hands.reader.generation(), len(hands.reader.slice_digests())
