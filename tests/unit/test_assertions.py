@@ -26,7 +26,7 @@ def verdict(kind: ResultType, operator: str, value: Any, found: Any, path: str |
     assertion: dict[str, Any] = {"field": kind, "operator": operator}
     if value is not None:
         assertion["value"] = value
-    result = {} if found is NOTHING else {kind: found}
+    result: dict[str, Any] = {} if found is NOTHING else {str(kind): found}
     if kind == "dynamic":
         assertion |= {"field": "string", "jsonPath": path}
         result = {"string": {} if found is NOTHING else {"v": found}}
@@ -122,7 +122,7 @@ def test_what_is_unknown_fails() -> None:
 
 
 def test_result_nobody_describes_is_judged_by_its_values() -> None:
-    assertions = [
+    assertions: list[dict[str, Any]] = [
         {"field": "n", "operator": "lessThan", "value": 5},
         {"field": "list", "operator": "includes", "value": "a"},
         {"field": "n", "operator": "equals", "value": "3"},
@@ -134,7 +134,7 @@ def test_result_nobody_describes_is_judged_by_its_values() -> None:
 
 
 def test_all_are_judged_and_tell_what_they_found() -> None:
-    assertions = [
+    assertions: list[dict[str, Any]] = [
         {"field": "number", "operator": "equals", "value": 404},
         {"field": "string.$", "jsonPath": "$.error", "operator": "exists"},
         {"field": "array", "operator": "includes", "value": "c"},

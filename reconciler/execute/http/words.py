@@ -12,7 +12,9 @@ from reconciler.execute.reach import ours, words
 
 _CERTIFICATE = {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT, pycurl.E_SSL_ISSUER_ERROR}
 _TLS = {pycurl.E_SSL_CONNECT_ERROR, pycurl.E_SSL_CIPHER, pycurl.E_SSL_ENGINE_NOTFOUND}
-_HTTP2_STREAM = 92  # CURLE_HTTP2_STREAM, which pycurl has no name for
+_HTTP2_STREAM = 92
+_TOO_LARGE = 100
+"""Codes that pycurl has no names for."""
 _PROTOCOL = {pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY, pycurl.E_HTTP2, _HTTP2_STREAM}
 
 
@@ -55,6 +57,8 @@ def _late(curl: pycurl.Curl, where: str, timeout_ms: float, tls: bool) -> str:
 def _answered_badly(curl: pycurl.Curl, code: int, said: str, where: str) -> str:
     if code == pycurl.E_GOT_NOTHING:
         return f"{where} closed the connection without an answer"
+    if code == _TOO_LARGE or "too large" in said.lower():
+        return f"the answer of {where} has too large a head"
     if code in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR):
         number = int(curl.getinfo(pycurl.OS_ERRNO))
         if number in (errno.ECONNRESET, errno.EPIPE):

@@ -1,0 +1,112 @@
+"""An HTTP proxy in a thread: CONNECT, and requests with the whole URL; with a password where one is given."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+@dataclass(slots=True)
+class Proxy:
+    """``asked`` are the request lines that were let through, ``refused`` how many were not."""
+
+    port: int
+    credentials: str | None
+    asked: list[str] = field(default_factory=list)
+    refused: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def proxy(credentials: str | None = None) -> Iterator[Proxy]:
+    """A running one. ``credentials``: ``user:password`` it wants."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = Proxy(listener.getsockname()[1], credentials)
+
+    def serve() -> None:
+        while True:
+            try:
+                client = listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=_one, args=(running, client), daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield running
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def _one(running: Proxy, client: socket.socket) -> None:
+    client.settimeout(20)
+    with client, contextlib.suppress(OSError):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            if not (data := client.recv(65_536)):
+                return
+            head += data
+        head, _, body = head.partition(b"\r\n\r\n")
+        line, *headers = head.decode("latin-1").split("\r\n")
+        if running.credentials is not None:
+            wanted = f"Basic {b64encode(running.credentials.encode()).decode()}"
+            given = [h.partition(":")[2].strip() for h in headers if h.lower().startswith("proxy-authorization:")]
+            if given != [wanted]:
+                running.refused += 1
+                client.sendall(
+                    b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n"
+                    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+                )
+                return
+        running.asked.append(line)
+        method, url, _ = line.split(" ")
+        if method == "CONNECT":
+            _tunnel(client, url)
+        else:
+            _forward(client, method, url, headers, body)
+
+
+def _tunnel(client: socket.socket, where: str) -> None:
+    host, _, port = where.rpartition(":")
+    try:
+        target = socket.create_connection((host.strip("[]"), int(port)), timeout=5)
+    except OSError:
+        client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        return
+    with target:
+        client.sendall(b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n")
+        _pump(client, target)
+
+
+def _forward(client: socket.socket, method: str, url: str, headers: list[str], body: bytes) -> None:
+    parts = urlsplit(url)
+    kept = [h for h in headers if not h.lower().startswith("proxy-")]
+    head = "\r\n".join((f"{method} {parts.path or '/'} HTTP/1.1", *kept, "", ""))
+    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=5) as target:
+        target.sendall(head.encode("latin-1") + body)
+        _pump(client, target)
+
+
+def _pump(client: socket.socket, target: socket.socket) -> None:
+    other = {client: target, target: client}
+    while True:
+        ready, _, _ = select.select(list(other), [], [], 20)
+        if not ready:
+            return
+        for sock in ready:
+            if not (data := sock.recv(65_536)):
+                return
+            other[sock].sendall(data)
