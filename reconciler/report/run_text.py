@@ -70,11 +70,12 @@ def _collector(c: Mapping[str, Any], style: Style, *, full: bool) -> Iterator[st
         parts = ", ".join(f"{safe(name)} {took(ms)}" for name, ms in c["phases"].items() if ms >= _SHORTEST)
         yield f"  phases: {parts}"
     for name in _OUTPUT:
-        yield from (f"  {line}" for line in _output(name, result.get(name), style, full=full))
+        if result.get(name) != c.get("error"):
+            yield from (f"  {line}" for line in _output(name, result.get(name), style, full=full))
     for verdict in c.get("assertions", ()):
         yield f"  {verdict_text(verdict, style)}"
     if c.get("sandbox"):
-        yield from (f"  {line}" for line in sandbox_lines(c["sandbox"], style))
+        yield from (f"  {line}" for line in sandbox_lines(c["sandbox"], style, said=c.get("error") or ""))
     yield from (f"  note: {safe(note)}" for note in c.get("notes", ()))
 
 
@@ -91,14 +92,15 @@ def verdict_text(v: Mapping[str, Any], style: Style) -> str:
     return f"{mark} {what}{': ' if why else ''}{why if v['passed'] else style(why, 'red')}"
 
 
-def sandbox_lines(report: Mapping[str, Any], style: Style) -> Iterator[str]:
-    """What held of what was asked for."""
+def sandbox_lines(report: Mapping[str, Any], style: Style, *, said: str = "") -> Iterator[str]:
+    """What held of what was asked for, and why not all, unless that was ``said`` already."""
     held, asked = report.get("enforced") or (), report.get("requested") or ()
     missing = [layer for layer in asked if layer not in held]
     told = f"{safe(', '.join(held))} held" if held else "nothing held"
     without = style(f", without {safe(', '.join(missing))}", "yellow") if missing else ""
     yield f"sandbox: {told}{without}"
-    yield from (style(safe(f"{row['layer']}: {row['reason']}"), "yellow") for row in report.get("downgrades") or ())
+    reasons = [f"{row['layer']}: {row['reason']}" for row in report.get("downgrades") or ()]
+    yield from (style(safe(reason), "yellow") for reason in reasons if reason not in said)
     yield from (safe(f"{row['layer']}: {row['note']}") for row in report.get("notes") or ())
     if report.get("droppedEnvironment"):
         yield safe(f"variables that no script may have were left out: {', '.join(report['droppedEnvironment'])}")

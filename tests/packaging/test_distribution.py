@@ -54,30 +54,31 @@ def test_the_sdist_makes_a_wheel_that_holds_everything(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_first_command_of_the_readme_works_twice(tmp_path: Path) -> None:
     """In a folder of its own, with the same lines both times."""
-    environment = {**os.environ, "GITOPS_TRY_DIR": str(tmp_path / "try"), "PYTHON": sys.executable, "NO_COLOR": "1"}
+    environment = {**os.environ, "GITOPS_TRY_DIR": str(tmp_path / "try"), "PYTHON": sys.executable}
     before = _run("git", "status", "--porcelain", "examples").stdout
     commands = []
     for _ in range(2):
-        done = subprocess.run(
-            [str(ROOT / "examples" / "try")],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        done = _run_in(tmp_path, environment)
         assert done.returncode == 0, done.stdout + done.stderr
         assert str(tmp_path / "try") in done.stdout
         assert "Applied as generation 1" in done.stdout
         assert "\nNo changes. " in done.stdout
         assert "\nPlan: 1 to change\nSlices: 1 change\n" in done.stdout
+        assert "    ✗ statusCode equals 200: found 503\n" in done.stdout
+        assert "    sandbox: resources, filesystem, network, privilege held\n" in done.stdout
+        assert "\n4 runs: 1 unhealthy, 3 healthy\n" in done.stdout
+        assert re.search(
+            r"^orders-api +production +! degraded .* orders-http: statusCode equals 200", done.stdout, re.M
+        )
+        assert re.search(r"^orders-api/orders-http/production: ✓ healthy", done.stdout, re.M)
         commands.append([line for line in done.stdout.splitlines() if line.startswith("$ gitops ")])
     assert commands[0] == commands[1]
     assert [c.split()[2] for c in commands[0]] == [
-        *("validate", "plan", "apply", "get", "render", "render", "apply", "plan", "apply", "history")
+        *("validate", "plan", "apply", "get", "render", "render", "apply", "run", "status", "test"),
+        *("plan", "apply", "run", "runs", "history"),
     ]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["try"]
+    assert not list((tmp_path / "try").glob("port")), "the server's port was read"
     assert _run("git", "status", "--porcelain", "examples").stdout == before
 
 
@@ -129,3 +130,15 @@ def test_the_changelog_knows_the_version() -> None:
     headlines = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert headlines[0] == __version__
     assert len(headlines) == len(set(headlines))
+
+
+def _run_in(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "examples" / "try")],
+        cwd=folder,
+        env={**environment, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
