@@ -11,7 +11,6 @@ import hashlib
 import logging
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -103,7 +102,9 @@ class Postgres:
             left = len(addresses) - index
             try:
                 async with asyncio.timeout(limit.left / left if left > 1 else None):
-                    return await self._connected(address, settings)
+                    return await psycopg.AsyncConnection.connect(
+                        hostaddr=address.ip, context=self._adapters, autocommit=True, prepare_threshold=None, **settings
+                    )
             except TimeoutError:
                 failures.append(f"nothing answers ({address.ip})")
             except (psycopg.Error, ValueError) as error:
@@ -112,16 +113,6 @@ class Postgres:
                 if final:
                     break
         raise Failed(_without(f"can't connect to {where}: {'; '.join(dict.fromkeys(failures))}", settings))
-
-    async def _connected(self, address: Address, settings: dict[str, Any]) -> psycopg.AsyncConnection[Any]:
-        try:
-            return await psycopg.AsyncConnection.connect(
-                hostaddr=address.ip, context=self._adapters, autocommit=True, prepare_threshold=None, **settings
-            )
-        except BaseException as error:
-            # The frames hold a half-open connection, which is closed when nothing holds it.
-            traceback.clear_frames(error.__traceback__)
-            raise
 
     def _settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Everything that libpq would else take from its environment or the home directory is said."""

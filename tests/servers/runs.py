@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -25,24 +26,31 @@ def context(deny: Iterable[str] = ()) -> Context:
 
 
 def collect(
-    make: Callable[[], Strategy], config: Mapping[str, Any], *steps: Step, deny: Iterable[str] = (), within: float = 20
+    make: Callable[[], Strategy],
+    config: Mapping[str, Any],
+    *steps: Step,
+    deny: Iterable[str] = (),
+    within: float = 20,
+    patience: float = 0,
 ) -> list[Collected]:
     """Open, collect each, close. Fails when anything is left open, or when it takes longer than ``within`` seconds."""
 
-    async def run() -> list[Collected]:
+    async def run() -> list[Collected] | Failed:
         strategy = make()
         try:
             async with asyncio.timeout(within):
-                connection = await strategy.open(config, context(deny))
-                try:
-                    return [await connection.collect(name, step) for name, step in steps]
-                finally:
-                    await connection.close()
+                return await _whole(strategy, config, steps, context(deny))
+        except Failed as error:
+            # As an executor does, which keeps the sentence and lets go of the frames.
+            return Failed(error.sentence, timed_out=error.timed_out)
         finally:
             await strategy.aclose()
 
-    with clean():
-        return asyncio.run(run())
+    with clean(patience):
+        found = asyncio.run(run())
+    if isinstance(found, Failed):
+        raise found
+    return found
 
 
 def failure(make: Callable[[], Strategy], config: Mapping[str, Any], *steps: Step, **options: Any) -> Failed:
@@ -55,21 +63,14 @@ def failure(make: Callable[[], Strategy], config: Mapping[str, Any], *steps: Ste
     return raised.value
 
 
-def cancelled(make: Callable[[], Strategy], config: Mapping[str, Any], *steps: Step, after: float = 0.3) -> float:
+def cancelled(
+    make: Callable[[], Strategy], config: Mapping[str, Any], *steps: Step, after: float = 0.3, patience: float = 0
+) -> float:
     """Cancel a run in the middle; how long it took to let go, in seconds."""
 
     async def run() -> float:
         strategy = make()
-
-        async def whole() -> None:
-            connection = await strategy.open(config, context())
-            try:
-                for name, step in steps:
-                    await connection.collect(name, step)
-            finally:
-                await connection.close()
-
-        task = asyncio.create_task(whole())
+        task = asyncio.create_task(_whole(strategy, config, steps, context()))
         done, _ = await asyncio.wait({task}, timeout=after)
         assert not done, f"it ended before: {task.exception()}"
         loop = asyncio.get_running_loop()
@@ -81,19 +82,35 @@ def cancelled(make: Callable[[], Strategy], config: Mapping[str, Any], *steps: S
         await strategy.aclose()
         return took
 
-    with clean():
+    with clean(patience):
         return asyncio.run(run())
 
 
+async def _whole(
+    strategy: Strategy, config: Mapping[str, Any], steps: Sequence[Step], told: Context
+) -> list[Collected]:
+    connection = await strategy.open(config, told)
+    try:
+        return [await connection.collect(name, step) for name, step in steps]
+    finally:
+        await connection.close()
+
+
 class clean:
-    """What is inside leaves no socket, no file and no thread behind."""
+    """What is inside leaves no socket, no file and no thread behind. ``patience``: seconds that a library with threads
+    of its own has for that."""
+
+    def __init__(self, patience: float = 0) -> None:
+        self._patience = patience
 
     def __enter__(self) -> None:
         self._before = _open()
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        left = {fd: what for fd, what in _open().items() if self._before.get(fd) != what}
-        assert not left, f"left open: {left}"
+        deadline = time.monotonic() + self._patience
+        while left := {fd: what for fd, what in _open().items() if self._before.get(fd) != what}:
+            assert time.monotonic() < deadline, f"left open: {left}"
+            time.sleep(0.01)
 
 
 def _open() -> dict[str, str]:
