@@ -42,8 +42,8 @@ class Shown:
 
 
 @contextmanager
-def show_runs(output: Output, *, full: bool, kept: bool) -> Iterator[Shown]:
-    """The totals come at the end, or all of it as JSON. ``kept``: the runs are in the store."""
+def show_runs(output: Output, *, full: bool) -> Iterator[Shown]:
+    """The totals come at the end, or all of it as JSON."""
     shown = Shown(output, full=full)
     yield shown
     if output.json:
@@ -51,7 +51,7 @@ def show_runs(output: Output, *, full: bool, kept: bool) -> Iterator[Shown]:
         from reconciler.report.run_json import counts_json, run_json
 
         runs = [run_json(told) for told in shown.runs]
-        output.data({"format": FORMAT, "runs": runs, "counts": counts_json(shown.runs), "kept": kept})
+        output.data({"format": FORMAT, "runs": runs, "counts": counts_json(shown.runs)})
     else:
         from reconciler.report.run_text import totals
 

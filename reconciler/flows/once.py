@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from reconciler.base.canonical import loads
 from reconciler.base.errors import GitopsError, UsageError
 from reconciler.flows.apply import Actor, apply_planned
 from reconciler.flows.named import Named, matching, named
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 10
 _BATCH = 100
+_HOST = "local"
+"""What documents call the region of the host itself."""
 
 
 class Target(NamedTuple):
@@ -94,14 +97,16 @@ def run_all(
     make: Callable[[], Executor],
     *,
     recorder: Recorder | None = None,
+    region: str = LOCAL,
     concurrency: int = CONCURRENCY,
     done: Callable[[Told], None] | None = None,
 ) -> list[Told]:
     """Run them, several at once; ``done`` is told of each in the order of ``chosen``, as early as that order allows.
 
-    With a ``recorder`` the runs are kept, and those that ended before an interrupt too. Raises what ``make`` raises.
+    With a ``recorder`` the runs are kept as those of a region, and those that ended before an interrupt too; what never
+    runs in that region isn't kept. Raises what ``make`` raises.
     """
-    keeper = _Keeper(recorder)
+    keeper = _Keeper(recorder, region)
     try:
         return asyncio.run(_all(chosen, make, keeper, concurrency, done))
     finally:
@@ -122,8 +127,7 @@ async def _all(
 
     async def lane() -> None:
         for at, target in waiting:
-            told = ended[at] = await _one(executor, target, keeper)
-            keeper.add(told.run)
+            ended[at] = await _one(executor, target, keeper)
             while len(in_order) in ended:
                 in_order.append(ended[len(in_order)])
                 if done is not None:
@@ -150,7 +154,7 @@ async def _one(executor: Executor, target: Target, keeper: _Keeper) -> Told:
         seen = await executor.run(prepared, *target.known)
     run = Run(
         key=target.slice.key,
-        region=LOCAL,
+        region=keeper.region,
         slot=at,
         at=at,
         duration_ms=seen.duration_ms,
@@ -161,13 +165,23 @@ async def _one(executor: Executor, target: Target, keeper: _Keeper) -> Told:
         worker=keeper.who,
         detail=seen.detail(),
     )
-    return Told(target.slice.name, run, target.origin)
+    return Told(target.slice.name, run, target.origin, kept=keeper.add(run, target.body))
+
+
+def regions(body: bytes) -> set[str]:
+    """Where a slice runs: the host itself, where its assignment says nothing."""
+    try:
+        named = loads(body)["assignment"].get("regions")
+    except (ValueError, TypeError, KeyError, AttributeError):  # somebody wrote it by hand
+        named = None
+    return {LOCAL if region == _HOST else region for region in named or (_HOST,)}
 
 
 class _Keeper:
     """Hands runs to the store, some at a time, by the clock of the store."""
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: Recorder | None, region: str) -> None:
+        self.region = region
         self.who = f"{Actor.here().name} by hand"
         self._recorder = recorder
         self._ahead = 0.0 if recorder is None else recorder.now() - time.time()
@@ -177,11 +191,14 @@ class _Keeper:
         """The store's clock, or ours where there is none."""
         return time.time() + self._ahead
 
-    def add(self, run: Run) -> None:
-        """Keep it, soon."""
+    def add(self, run: Run, body: bytes) -> bool:
+        """Keep it, soon; whether it is to be kept."""
+        if self._recorder is None or self.region not in regions(body):
+            return False
         self._runs.append(run)
         if len(self._runs) >= _BATCH:
             self.flush()
+        return True
 
     def flush(self) -> None:
         """Keep what waits."""

@@ -15,11 +15,12 @@ from reconciler.store.port import Reader
 
 
 class Told(NamedTuple):
-    """A run with the name of its slice, and where its check stands in git."""
+    """A run with the name of its slice, and where its check stands in git. ``kept``: it is in the store."""
 
     name: SliceName
     run: Run
     origin: Origin | None
+    kept: bool = True
 
 
 class Results(Protocol):

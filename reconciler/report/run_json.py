@@ -27,6 +27,7 @@ def run_json(told: Told, *, detail: bool = True) -> dict[str, Any]:
         "generation": run.generation,
         "digest": run.digest,
         "worker": run.worker,
+        "kept": told.kept,
         "origin": origin_json(told.origin),
     }
     if detail:

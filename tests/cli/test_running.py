@@ -105,13 +105,13 @@ def test_run_as_data(web: Repo, gitops: Gitops) -> None:
     ran = gitops("run", "--all", "--format", "json")
     assert ran.code == 1
     assert ran.json["counts"] == {"healthy": 3, "degraded": 0, "unhealthy": 1}
-    assert ran.json["kept"] is True
     runs = {r["slice"]: r for r in ran.json["runs"]}
     assert list(runs) == ["shop/home/production", "shop/home/staging", "shop/ready/production", "shop/ready/staging"]
     bad = runs["shop/ready/production"]
     assert bad["reason"] == "statusCode equals 200 (found 503)"
     assert bad["origin"] == {"source": "shop", "path": "checks.yaml", "line": 1, "commit": web.git("rev-parse", "HEAD")}
     assert bad["generation"] == 1
+    assert bad["kept"] is True
     (collector,) = bad["collectors"]
     assert collector["result"]["statusCode"] == 503
     assert collector["phases"]["total"] > 0
@@ -129,9 +129,32 @@ def test_run_of_one_environment_or_system(web: Repo, gitops: Gitops, server: Ans
 
 
 def test_run_that_isnt_kept(web: Repo, gitops: Gitops) -> None:
-    assert gitops("run", "ready", "--no-record", "--format", "json").json["kept"] is False
+    assert not any(r["kept"] for r in gitops("run", "ready", "--no-record", "--format", "json").json["runs"])
     assert "4 slices: 4 without a run" in gitops("status").out
     assert "It never ran." in gitops("runs", "shop/ready/production").out
+
+
+def test_runs_are_kept_as_those_of_a_region(web: Repo, gitops: Gitops, kit: Kit) -> None:
+    """Health is that of each region; a run elsewhere says nothing of it."""
+    assigned = {"check": "ready", "regions": ["eu-1", "local"], "environments": ["staging"]}
+    elsewhere = {"check": "home", "regions": ["eu-1"], "environments": ["staging"]}
+    web.put("systems.yaml", [kit.system("shop", ["staging"], [assigned, elsewhere])])
+    web.commit()
+    gitops("apply")
+    ran = gitops("run", "--all")
+    assert ran.code == 0
+    assert ran.err.startswith("1 of the runs weren't kept")
+    ran = gitops("run", "ready", "--region", "eu-1", "--format", "json")
+    assert [(r["region"], r["kept"]) for r in ran.json["runs"]] == [("eu-1", True)]
+    told = gitops("runs", "shop/ready/staging").out
+    assert "shop/ready/staging (eu-1): ✓ healthy" in told
+    assert "REGION" in told
+    checks = gitops("status", "--format", "json").json["health"]["systems"][0]["environments"][0]["checks"]
+    assert {(c["check"], c["region"], c["health"]) for c in checks} == {
+        ("home", "eu-1", "unknown"),
+        ("ready", "eu-1", "healthy"),
+        ("ready", None, "healthy"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -300,7 +323,7 @@ def test_test_takes_the_files_as_they_are(edited: Repo, gitops: Gitops, server: 
     assert "  new/more.yaml:1\n" in ran.out, "no commit and no generation: neither is there yet"
     assert ran.out.endswith("1 run: 1 unhealthy\n")
     data = gitops("test", "--check", "more", "--format", "json").json
-    assert data["kept"] is False
+    assert data["runs"][0]["kept"] is False
     assert data["runs"][0]["generation"] == 0
     assert data["runs"][0]["origin"]["commit"] is None
     assert "4 slices: 4 without a run" in gitops("status").out, "nothing of it reaches a store"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @ENVIRONMENT
 @click.option("--all", "every", is_flag=True, help="Every check of every system.")
 @click.option("--no-record", is_flag=True, help="Keep nothing: health doesn't count these runs.")
+@click.option("--region", metavar="NAME", default="", help="Keep the runs as those of this region.")
 @CONCURRENCY
 @FULL
 @reads_store()
@@ -35,6 +36,7 @@ def command(
     environment: str | None,
     every: bool,
     no_record: bool,
+    region: str,
     concurrency: int,
     full: bool,
 ) -> int:
@@ -55,13 +57,19 @@ def command(
     reader = store_to_read(address)
     chosen = targets(reader, Choice(check, system, environment))
     recorder = None if no_record else _recorder(address)
-    with show_runs(output, full=full, kept=recorder is not None) as shown:
+    with show_runs(output, full=full) as shown:
         shown.runs = run_all(
             chosen,
             lambda: make_executor(reader, os.environ),
             recorder=recorder,
+            region=region,
             concurrency=concurrency,
             done=shown.told,
+        )
+    unkept = sum(not told.kept for told in shown.runs)
+    if unkept and not no_record:
+        output.note(
+            f"{unkept} of the runs weren't kept: health doesn't count them, as they run in other regions (--region)."
         )
     return shown.code
 

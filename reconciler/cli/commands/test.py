@@ -57,7 +57,7 @@ def command(
                 "nothing that runs is declared there",
                 hint="a check runs once a system lists it; gitops render shows what runs",
             )
-        with show_runs(output, full=full, kept=False) as shown:
+        with show_runs(output, full=full) as shown:
             shown.runs = run_all(
                 chosen, lambda: make_executor(reader, os.environ), concurrency=concurrency, done=shown.told
             )
