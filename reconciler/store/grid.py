@@ -34,5 +34,7 @@ def tick_after(now: float, interval_ms: int, phase_ms: int) -> float:
 
 def first_tick(now: float, key: SliceKey, region: str, interval_ms: int, phase_ms: int) -> float:
     """When a new slice runs for the first time: soon, and not together with all others."""
-    soon = now + spread(key, region, min(interval_ms, _SOON_MS)) / 1000.0
-    return min(round(soon, 3), tick_after(now, interval_ms, phase_ms))
+    tick = tick_after(now, interval_ms, phase_ms)
+    if interval_ms <= _SOON_MS:
+        return tick
+    return min(round(now + spread(key, region, _SOON_MS) / 1000.0, 3), tick)

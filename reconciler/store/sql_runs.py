@@ -44,21 +44,23 @@ class Runs:
             judge = Judge(self.db, self.db.clock())
             condensed = progress(self.db, "condensed")
             rows: dict[tuple[SliceKey, str], Row | None] = {}
-            runs, updates = [], []
+            runs: dict[tuple[SliceKey, str, float], tuple[Any, ...]] = {}
+            updates = []
             for (run, finished), detail in zip(done, details, strict=True):
                 place = (run.key, run.region)
                 if place not in rows:
                     rows[place] = self._row(place)
                 row = rows[place]
-                if row is None or not self._counts(run, row, finished):
+                which = (*place, run.slot)
+                if row is None or which in runs or not self._counts(run, row, finished):
                     continue
                 judge.add(run, row)
                 if finished is not None:
                     row.pace, row.lease = finished.pace, 0
-                runs.append(_values(run, detail, late=run.slot < condensed))
+                runs[which] = _values(run, detail, late=run.slot < condensed)
                 updates.append(_update(run, row))
             transitions = judge.write()
-            self._write(runs, updates)
+            self._write(list(runs.values()), updates)
         return transitions
 
     def _counts(self, run: Run, row: Row, finished: Finished | None) -> bool:
@@ -76,7 +78,7 @@ class Runs:
         if runs and self.db.many(_INSERT, runs) != len(runs):
             self._squeeze_in(runs)
         self.db.many(
-            "update schedule set lease = ?, worker = case when ? then worker else '' end, recent = ?, health = ?, "
+            "update schedule set lease = ?, worker = case when ? <> 0 then worker else '' end, recent = ?, health = ?, "
             f"since = ?, runs = ?, pace = ?, last_at = ?, last_outcome = ?, reason = ? where {WHERE}",
             updates,
         )

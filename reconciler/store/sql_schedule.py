@@ -62,11 +62,11 @@ class Schedule:
     def _anything(self, regions: Sequence[str], grace: float) -> bool:
         """Whether a claim would find something; asked without waiting for writers."""
         sql = (
-            "select exists (select 1 from schedule where lease = 0 and region = ?1 and due_at <= ?2) or "
-            "exists (select 1 from schedule where lease <> 0 and region = ?1 and lease_until <= ?3)"
+            "select exists (select 1 from schedule where lease = 0 and region = ? and due_at <= ?) or "
+            "exists (select 1 from schedule where lease <> 0 and region = ? and lease_until <= ?)"
         )
         now = self.db.clock()
-        return any(self.db.rows(sql, (region, now, now - grace))[0][0] for region in regions)
+        return any(self.db.rows(sql, (region, now, region, now - grace))[0][0] for region in regions)
 
     def _claimable(
         self, regions: Sequence[str], now: float, grace: float, limit: int

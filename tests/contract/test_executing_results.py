@@ -105,6 +105,7 @@ def test_a_run_that_nobody_scheduled_counts(rig: Rig) -> None:
     by_hand = [
         Run(claim.key, "", rig.at + n, rig.at + n, 1.0, "unhealthy", "no", 1, claim.digest, "me", {}) for n in (0, 1)
     ]
+    assert rig.hands.record([by_hand[0], by_hand[0]]) == []
     assert told(rig.hands.record(by_hand)) == [(s, "healthy", "degraded") for s in ("slice", "environment", "system")]
     assert rig.hands.record(by_hand) == [], "it was recorded before"
     (state,) = rig.hands.states()
