@@ -7,7 +7,7 @@ import select
 import socket
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -27,9 +27,18 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
 
+def proxy(credentials: str | None = None) -> contextlib.AbstractContextManager[Proxy]:
+    """A running HTTP proxy. ``credentials``: ``user:password`` it wants."""
+    return _running(_one, credentials)
+
+
+def socks() -> contextlib.AbstractContextManager[Proxy]:
+    """A running SOCKS 5 proxy; what it is asked for are hosts with ports."""
+    return _running(_socks, None)
+
+
 @contextlib.contextmanager
-def proxy(credentials: str | None = None) -> Iterator[Proxy]:
-    """A running one. ``credentials``: ``user:password`` it wants."""
+def _running(talk: Callable[[Proxy, socket.socket], None], credentials: str | None) -> Iterator[Proxy]:
     listener = socket.create_server(("127.0.0.1", 0))
     running = Proxy(listener.getsockname()[1], credentials)
 
@@ -39,7 +48,7 @@ def proxy(credentials: str | None = None) -> Iterator[Proxy]:
                 client = listener.accept()[0]
             except OSError:
                 return
-            threading.Thread(target=_one, args=(running, client), daemon=True).start()
+            threading.Thread(target=talk, args=(running, client), daemon=True).start()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -77,6 +86,28 @@ def _one(running: Proxy, client: socket.socket) -> None:
             _tunnel(client, url)
         else:
             _forward(client, method, url, headers, body)
+
+
+def _socks(running: Proxy, client: socket.socket) -> None:
+    client.settimeout(20)
+    with client, contextlib.suppress(OSError):
+        client.recv(257)
+        client.sendall(b"\x05\x00")
+        asked = client.recv(512)
+        if asked[3] == 1:
+            host, rest = socket.inet_ntoa(asked[4:8]), asked[8:]
+        else:
+            host, rest = asked[5 : 5 + asked[4]].decode(), asked[5 + asked[4] :]
+        port = int.from_bytes(rest[:2], "big")
+        running.asked.append(f"{host}:{port}")
+        try:
+            target = socket.create_connection((host, port), timeout=5)
+        except OSError:
+            client.sendall(b"\x05\x04\x00\x01" + bytes(6))
+            return
+        with target:
+            client.sendall(b"\x05\x00\x00\x01" + bytes(6))
+            _pump(client, target)
 
 
 def _tunnel(client: socket.socket, where: str) -> None:

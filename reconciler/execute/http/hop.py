@@ -131,7 +131,8 @@ class Hop:
         def finish(transfer: Transfer, code: int) -> Answer:
             if code and not transfer.cut:
                 curl = transfer.curl
-                failed = failure(curl, code, self._where, timeout_ms=self._way.limit.ms, tls=self._tls)
+                by = named(proxy.name, proxy.address.port) if proxy is not None else None
+                failed = failure(curl, code, self._where, timeout_ms=self._way.limit.ms, tls=self._tls, proxy=by)
                 if left > 1 and not curl.getinfo(pycurl.CONNECT_TIME):
                     raise _NotConnected(failed)
                 raise failed
