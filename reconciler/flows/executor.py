@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping
 from functools import partial
 from ipaddress import ip_network
@@ -36,6 +37,9 @@ PACKAGES = "GITOPS_PACKAGES"
 SCRIPTS = "GITOPS_SCRIPTS_AT_ONCE"
 _MOST_SCRIPTS = 1000
 _PACKAGES_FOLDER = ".gitops/packages"
+REMEMBERED = 300.0
+"""Seconds for which a policy that was read holds while the store is away. Scripts that may reach some hosts would fail
+under a stricter one, and say that their targets are down."""
 
 
 class Held(NamedTuple):
@@ -61,7 +65,8 @@ class ConfiguredExecutor(Executor):
 
 class Sandboxes:
     """Implements :class:`reconciler.execute.script.Sandboxes`: all runs share one spawner, and each asks which
-    policy holds by then, as the store says. A policy that can't be read is the strictest one."""
+    policy holds by then, as the store says. What is stored and can't be read is the strictest one, and so is what can't
+    be had for long."""
 
     def __init__(self, policy: SandboxPolicy | SharedStore, packages: Packages | None) -> None:
         self.packages = packages
@@ -69,6 +74,7 @@ class Sandboxes:
         self._lock = threading.Lock()
         self._spawner: Spawner | None = None
         self._made: tuple[str | None, Sandbox] | None = None
+        self._read: tuple[str | None, float] | None = None
 
     def current(self) -> Sandbox:
         """The sandbox of the policy that holds now; the same one as long as the policy is the same."""
@@ -110,7 +116,10 @@ class Sandboxes:
         try:
             text = self._policy.setting(SETTING)
         except Exception as error:
+            if self._read is not None and time.monotonic() - self._read[1] < REMEMBERED:
+                return self._read[0], self._read[0], None
             return f"unreadable: {type(error).__name__}", None, error
+        self._read = (text, time.monotonic())
         return text, text, None
 
     def _started(self) -> Spawner:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.base.canonical import dumps
-from reconciler.base.errors import UsageError
+from reconciler.base.errors import StoreError, UsageError
 from reconciler.execute.port import Failed
 from reconciler.flows.executor import ConfiguredExecutor, egress_guard, make_executor
 from reconciler.flows.sandbox import change_policy
@@ -19,6 +19,7 @@ from reconciler.model.run import Observation
 from reconciler.sandbox.policy import SETTING, fail_closed, shipped_default
 from reconciler.sandbox.runners.variables import Subject
 from reconciler.secrets.port import SecretsError
+from reconciler.store.shared import SharedStore
 
 if TYPE_CHECKING:
     from reconciler.store.sql_writer import SqlStore
@@ -126,7 +127,7 @@ def test_a_policy_that_can_not_be_read_is_the_strictest(store: SqlStore) -> None
     ]
 
 
-def test_a_store_that_is_away_means_the_strictest_until_it_is_back(store: SqlStore, store_path: Path) -> None:
+def test_a_store_that_was_never_there_means_the_strictest(store: SqlStore, store_path: Path) -> None:
     change_policy(store, {"enabled": False})
     away = store_path.with_name("away.db")
 
@@ -137,6 +138,26 @@ def test_a_store_that_is_away_means_the_strictest_until_it_is_back(store: SqlSto
         return [missing, executor.sandboxes.current().policy.enabled]
 
     assert within(make_executor(store, {}), go) == [fail_closed(), False]
+
+
+def test_a_store_that_goes_away_takes_its_policy_along_after_a_while(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_policy(store, {"network": {"allow": ["10.0.0.1:443"]}})
+
+    def away(*_: object) -> str:
+        raise StoreError("the store is away")
+
+    async def go(executor: ConfiguredExecutor) -> list[Any]:
+        known = executor.sandboxes.current()
+        monkeypatch.setattr(SharedStore, "setting", away)
+        seen = [executor.sandboxes.current() is known]
+        monkeypatch.setattr("reconciler.flows.executor.REMEMBERED", 0.0)
+        seen.append(executor.sandboxes.current().policy == fail_closed())
+        monkeypatch.undo()
+        return [*seen, executor.sandboxes.current().policy == known.policy]
+
+    assert within(make_executor(store, {}), go) == [True, True, True]
 
 
 def test_a_store_in_memory_has_the_policy_it_had(memory: SqlStore) -> None:
@@ -165,7 +186,6 @@ def test_a_folder_of_packages_that_is_not_ready_says_so(tmp_path: Path, store: S
 def secret(store: SqlStore, environ: Mapping[str, str], name: str, value: str, environment: str | None = None) -> None:
     from reconciler.flows.secrets import encrypted
     from reconciler.secrets.port import SecretName
-    from reconciler.store.shared import SharedStore
 
     rows = SharedStore(store.where)
     try:
