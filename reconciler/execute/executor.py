@@ -24,8 +24,9 @@ from reconciler.model.run import Measured, Observation, Outcome, Verdict
 from reconciler.sandbox.runners.variables import Subject
 from reconciler.secrets.masking import Masker
 
-SLACK = 0.1
-"""Seconds past its limit that a strategy gets to say in its own words that it ran out of time."""
+SLACK = 0.25
+"""Seconds past its limit that a strategy gets to say in its own words that it ran out of time; killing a sandbox on a busy
+host takes some. A collector gets half of it."""
 GIVING_UP = 0.25
 """Seconds that a strategy gets to end after it was told to. After them its task is left behind."""
 
