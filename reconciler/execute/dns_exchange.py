@@ -19,8 +19,8 @@ import dns.rcode
 
 from reconciler.base.durations import format_duration
 from reconciler.execute.egress import Address
-from reconciler.execute.handshake import Secure, Trust
-from reconciler.execute.port import Failed
+from reconciler.execute.handshake import BLIND, Secure, Trust, blind
+from reconciler.execute.port import Failed, Unobservable
 from reconciler.execute.reach import Limit, connect, named, open_socket, ours, since, words
 
 _AGAIN = (1.0, 2.0, 4.0)
@@ -145,6 +145,8 @@ class Exchange:
             secure = Secure(reached.sock, context, name=self.servers.servername or self.servers.host, where=where)
             doubt = await secure.handshake()
             if doubt is not None:
+                if self.servers.ca is None and blind():
+                    raise Unobservable(BLIND)
                 raise Failed(f"the certificate of {where} can't be trusted: {doubt}")
             self.phases["tls"] = since(began)
             await secure.send(query.to_wire(prepend_length=True))

@@ -7,6 +7,7 @@ says of a peer isn't lost between transports.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import time
@@ -51,24 +52,43 @@ _VERDICTS = {
 """OpenSSL's codes of verification, in words that follow a colon."""
 
 
+BLIND = "this host trusts no authority at all: install ca-certificates where the worker runs, or set caCert"
+
+
 class Trust:
     """Contexts by what they trust. Reading the system's authorities takes tens of milliseconds, so they are kept; and
     read again after a while, as a system is given new ones."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str | None, bool, str | None], tuple[float, ssl.SSLContext]] = {}
+        self._making = asyncio.Lock()
 
     async def context(self, *, ca: str | None, verify: bool, oldest: str | None = None) -> ssl.SSLContext:
         """``ca``: certificates as PEM, trusted beside those of the system. ``oldest``: as in ``minVersion``."""
         key = (ca if verify else None, verify, oldest)
-        now = time.monotonic()
+        context = self._fresh(key)
+        if context is not None:
+            return context
+        # One at a time: the runs that start together all want the same one.
+        async with self._making:
+            context = self._fresh(key)
+            if context is None:
+                context = await asyncio.to_thread(_context, ca=ca, verify=verify, oldest=oldest)
+                if len(self._kept) >= _KEEP:
+                    del self._kept[min(self._kept, key=lambda k: self._kept[k][0])]
+                self._kept[key] = (time.monotonic(), context)
+            return context
+
+    def _fresh(self, key: tuple[str | None, bool, str | None]) -> ssl.SSLContext | None:
         made, context = self._kept.get(key, (0.0, None))
-        if context is None or now - made > _KEEP_SECONDS:
-            context = await asyncio.to_thread(_context, ca=ca, verify=verify, oldest=oldest)
-            if len(self._kept) >= _KEEP:
-                del self._kept[min(self._kept, key=lambda k: self._kept[k][0])]
-            self._kept[key] = (now, context)
-        return context
+        return context if time.monotonic() - made <= _KEEP_SECONDS else None
+
+
+def blind() -> bool:
+    """Whether this host trusts no authority at all, as minimal containers do: then distrust says nothing of a peer."""
+    paths = ssl.get_default_verify_paths()
+    folder, file = paths.capath or "", paths.cafile or ""
+    return not (os.path.isdir(folder) and os.listdir(folder)) and not (os.path.isfile(file) and os.path.getsize(file))
 
 
 def _context(*, ca: str | None, verify: bool, oldest: str | None) -> ssl.SSLContext:
@@ -77,12 +97,12 @@ def _context(*, ca: str | None, verify: bool, oldest: str | None) -> ssl.SSLCont
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     context.hostname_checks_common_name = False
     if verify:
-        context.load_default_certs()
         if ca is not None:
             try:
                 context.load_verify_locations(cadata=ca)
             except (ssl.SSLError, ValueError) as error:
                 raise Unobservable(f"caCert holds no certificate that can be read: {_reason(error)}") from error
+        context.load_default_certs()
     else:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -17,8 +17,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from reconciler.execute.egress import Address
-from reconciler.execute.handshake import Secure, Trust
-from reconciler.execute.port import Collected, Context, Failed
+from reconciler.execute.handshake import BLIND, Secure, Trust, blind
+from reconciler.execute.port import Collected, Context, Failed, Unobservable
 from reconciler.execute.reach import Limit, connect, named, since
 
 _ORDER = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -64,6 +64,8 @@ class _Opening:
             secure.close()
             doubt = f"the certificate of {self._where} can't be trusted: {doubt}"
             if self._config["rejectUnauthorized"]:
+                if self._config.get("caCert") is None and blind():
+                    raise Unobservable(BLIND)
                 raise Failed(doubt)
             secure, *_ = await self._handshake((address,), verify=False)
         self._phases["total"] = since(began)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from reconciler.execute.handshake import Trust
 from reconciler.execute.port import Collected, Failed, Unobservable
 from reconciler.execute.tls import Tls
 from tests.servers.ca import Authority
@@ -291,6 +292,37 @@ def test_a_peer_that_drips_its_handshake_ends_with_the_limit() -> None:
             await asyncio.sleep(0.01)
 
     assert failure(drip, timeout=150).timed_out is True
+
+
+def test_a_flood_that_the_library_skips_ends_with_the_limit() -> None:
+    # A client of TLS 1.2 passes requests to say hello over while it is saying it, however many there are.
+    hello_requests = b"\x16\x03\x03\x00\x04\x00\x00\x00\x00" * 4000
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(hello_requests)
+            await writer.drain()
+
+    failed = failure(flood, timeout=150)
+    assert failed.timed_out or "TLS" in failed.sentence
+
+
+def test_a_host_that_trusts_nobody_cannot_judge(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    with pytest.raises(Unobservable, match="install ca-certificates"):
+        look(server_context(pair))
+    # Who doesn't insist on trust still gets to know what is there.
+    assert look(server_context(pair), rejectUnauthorized=False).result["isValid"] is False
+
+
+def test_runs_that_start_together_read_authorities_once(authority: Authority, pair: Pair) -> None:
+    async def run() -> None:
+        trust = Trust()
+        made = await asyncio.gather(*(trust.context(ca=authority.ca_text, verify=True) for _ in range(20)))
+        assert len({id(context) for context in made}) == 1
+
+    asyncio.run(run())
 
 
 def test_a_closed_port() -> None:
