@@ -25,8 +25,8 @@ from reconciler.sandbox.runners.variables import Subject
 from reconciler.secrets.masking import Masker
 
 SLACK = 0.25
-"""Seconds past its limit that a strategy gets to say in its own words that it ran out of time; killing a sandbox on a busy
-host takes some. A collector gets half of it."""
+"""Seconds past its limit that a strategy gets to say in its own words that it ran out of time: to kill a sandbox takes
+some on a busy host. A collector gets half of it."""
 GIVING_UP = 0.25
 """Seconds that a strategy gets to end after it was told to. After them its task is left behind."""
 
