@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import reconciler
 from reconciler import api
 from reconciler.cli.main import cli
 from reconciler.flows import settings
+from reconciler.kinds.table import COLLECTORS, STRATEGIES
 from reconciler.plan.safety import Limits
 from reconciler.render.filters import FILTERS
 
@@ -153,6 +156,60 @@ def test_the_plan_in_the_readme_is_true(tmp_path: Path) -> None:
 def test_the_diagnostics_in_the_readme_are_true() -> None:
     told = (ROOT / "examples/negative/undefined-variable/expected-diagnostics.txt").read_text(encoding="utf-8")
     assert f"$ gitops validate\n{told}" == screens()[1]
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """The quickstart over the server that pretends to be its API, applied; with the variables of who runs checks."""
+    shutil.copytree(ROOT / "examples" / "01-quickstart", tmp_path / "work")
+    environment = {**os.environ, "GITOPS_SECRET_PROBE_KEY": "open-sesame", "NO_COLOR": "1"}
+    work = tmp_path / "work"
+    process = subprocess.Popen(
+        [sys.executable, str(work / "pretend.py")], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        file = work / "monitoring" / "environments.yaml"
+        text = file.read_text(encoding="utf-8").replace("https://orders.staging.example.net", f"{url}/staging")
+        file.write_text(text.replace("https://orders.example.net", f"{url}/production"), encoding="utf-8")
+        api.apply(work, tmp_path / "store.db", worktree=True)
+        yield work, environment
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap isn't installed")
+def test_the_runs_in_the_readme_are_true(orders: tuple[Path, dict[str, str]]) -> None:
+    """But for times, of course."""
+    work, environment = orders
+
+    def said(*arguments: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "reconciler", *arguments, "-C", str(work), "--worktree"]
+        command += ["--store", str(work.parent / "store.db")]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def timeless(text: str) -> str:
+        text = re.sub(r"phases: .*", "phases:", text.replace(" at COMMIT", ""))
+        return re.sub(r" {2,}", "  ", re.sub(r"\b[\d.]+ (ms|s|min)\b|(?<=1500: found )[\d.]+", "N", text))
+
+    run, status = screens()[2:4]
+    assert timeless(run) == timeless("$ gitops run orders-http\n" + said("run", "orders-http", code=1))
+    said("run", "orders-disk")
+    assert timeless(status.removeprefix("$ gitops status\n...\n")) in timeless(said("status"))
+
+
+def test_the_table_of_strategies_is_complete() -> None:
+    rows = re.findall(r"^\| `([a-z]+)` \| (`[^|]*`) \|[^|]*\| ([^|]*) ?\|$", section("Running checks"), re.M)
+    assert {name for name, _, _ in rows} == set(STRATEGIES)
+    collectors = {f"{name}.{c}" for name, told, _ in rows for c in re.findall(r"`([a-z-]+)`", told)}
+    assert collectors == set(COLLECTORS)
+    extras = {name for name, _, needs in rows if needs.startswith(f"`pip install gitops-reconciler[{name}]`")}
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert extras == set(told) & set(STRATEGIES)
 
 
 def test_nothing_names_a_machine() -> None:
