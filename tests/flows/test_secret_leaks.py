@@ -187,3 +187,38 @@ def test_no_exception_holds_a_value(store: SqlStore, kit: Kit) -> None:
             hunt((told + repr(caught.value) + str(caught.value.hint)).encode(), "an exception")
     finally:
         rows.close()
+
+
+SMUGGLED = '{{ "$" ~ "{{ secrets.TOKEN }}" }}'
+
+
+def test_a_template_can_not_smuggle_a_reference_in(store: SqlStore, kit: Kit) -> None:
+    """Its rendered text is what the store holds and what is sent, though the secret is there and resolved."""
+    from reconciler.execute.executor import Executor
+
+    request = {
+        "type": "request@1",
+        "config": {
+            "url": "https://x.example.net/",
+            "method": "POST",
+            "body": SMUGGLED,
+            "headers": [{"name": "X-Own", "value": SMUGGLED}, {"name": "X-Key", "valueFrom": {"secret": "TOKEN"}}],
+        },
+    }
+    check = kit.document("Check", "c", {"interval": "30s", "strategy": {"type": "http@3"}, "collectors": [request]})
+    kit.apply(
+        store,
+        {"c.yaml": check, "e.yaml": kit.environment("production"), "s.yaml": kit.system("s", ["production"], ["c"])},
+    )
+    (row,) = store.slice_rows()
+    assert row.body.count(b"${{ secrets.TOKEN }}") == 2
+    executor: Executor = make_executor(store, ENVIRON)
+    prepared = executor.prepare(row.body)
+    assert prepared.secrets == ("TOKEN",)
+    found = prepared.collectors[0].part.filled({"TOKEN": VALUE})
+    assert found["body"] == "${{ secrets.TOKEN }}"
+    assert found["headers"] == [
+        {"name": "X-Own", "value": "${{ secrets.TOKEN }}"},
+        {"name": "X-Key", "value": VALUE},
+    ]
+    asyncio.run(executor.aclose())
