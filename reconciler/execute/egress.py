@@ -16,7 +16,10 @@ from typing import NamedTuple
 from reconciler.execute.names import Names
 from reconciler.execute.port import Failed
 
-DENIED = ("169.254.0.0/16", "fe80::/10", "fc00::/7", "100.100.100.200/32", "192.0.0.192/32")
+DENIED = (
+    *("169.254.0.0/16", "fe80::/10", "fc00::/7"),
+    *("100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"),
+)
 """Link-local, unique local, and the metadata addresses of clouds outside of both."""
 
 _EMBEDDING = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")))
