@@ -93,12 +93,15 @@ class Script:
         """In the pool. A cancelled caller's script is killed."""
         stop = Stop()
         self._running.add(stop)
-        running = asyncio.get_running_loop().run_in_executor(self._pool, self._job, job, stop)
+        submitted = self._pool.submit(self._job, job, stop)
+        running = asyncio.wrap_future(submitted)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             stop.ask()
-            if not running.cancel():
+            # Whoever cancels the wrapped one isn't told whether the thread had begun.
+            if not submitted.cancel():
+                running.add_done_callback(_looked_at)
                 await asyncio.wait((running,), timeout=_ENDING)
             raise
         finally:
@@ -111,6 +114,12 @@ class Script:
 
     def _probe(self) -> None:
         _ = self._sandboxes.current().capabilities
+
+
+def _looked_at(running: asyncio.Future[Collected]) -> None:
+    """Nobody waits for it any more; what it raised is of no interest, and mustn't be complained about."""
+    if not running.cancelled():
+        running.exception()
 
 
 class _Box:

@@ -75,7 +75,8 @@ class Sandbox:
             box = Box(self.policy, capabilities, self._spawner, environment.variables, self._encoded, stop)
             runner = boxed.run if decision.mode == "sandbox" else bare.run
             outcome = runner(box, decision, command, deadline)
-            if outcome.failure is not None:
+            # A run that was killed while it was set up says nothing of the host.
+            if outcome.failure is not None and not (stop is not None and stop.asked):
                 forget()
         report = self._report(decision, outcome, environment.dropped)
         return _result(decision, outcome, report, (time.monotonic() - started) * 1000)

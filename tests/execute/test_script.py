@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -391,6 +392,33 @@ def test_a_cancelled_run_kills_its_script_at_once(policy: SandboxPolicy) -> None
         return took
 
     assert within(make_executor(policy, {}), go) < 3
+
+
+def test_many_cancelled_runs_leave_nothing(policy: SandboxPolicy) -> None:
+    marker = f"79.{time.monotonic_ns()}"
+
+    async def go(executor: ConfiguredExecutor) -> tuple[int, int]:
+        known = executor.sandboxes.held().capabilities
+        prepared = executor.prepare(body(shell(f"sleep {marker}")))
+        quick = executor.prepare(body(shell("echo still here")))
+        await executor.run(quick, SUBJECT, FIELDS)
+        before = len(os.listdir("/proc/self/fd"))
+        for delay in (0.0, 0.005, 0.02, 0.08):
+            tasks = [asyncio.ensure_future(executor.run(prepared, SUBJECT, FIELDS)) for _ in range(12)]
+            await asyncio.sleep(delay)
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(e, asyncio.CancelledError) for e in ended)
+        assert await asyncio.to_thread(gone, marker)
+        after = await asyncio.gather(*(executor.run(quick, SUBJECT, FIELDS) for _ in range(8)))
+        assert [only(o).result["stdout"] for o in after] == ["still here"] * 8
+        assert executor.abandoned_now == 0
+        assert executor.sandboxes.held().capabilities is known, "the host isn't probed again for runs that were killed"
+        return before, len(os.listdir("/proc/self/fd"))
+
+    before, after = within(make_executor(policy, {}), go)
+    assert after <= before
 
 
 def test_closing_kills_what_still_runs(policy: SandboxPolicy) -> None:
