@@ -14,7 +14,7 @@ from reconciler._version import __version__
 
 if TYPE_CHECKING:
     from reconciler import api
-    from reconciler.api import LoadedResource, Snapshot
+    from reconciler.api import CheckRun, LoadedResource, Snapshot
     from reconciler.base.diagnostics import Diagnostic, Place
     from reconciler.base.errors import (
         ChainError,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Applied",
     "ChainError",
+    "CheckRun",
     "Diagnostic",
     "GitopsError",
     "InvalidDocuments",
@@ -57,7 +58,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "reconciler.api": ("LoadedResource", "Snapshot"),
+    "reconciler.api": ("CheckRun", "LoadedResource", "Snapshot"),
     "reconciler.base.diagnostics": ("Diagnostic", "Place"),
     "reconciler.base.errors": (
         *("ChainError", "GitopsError", "InvalidDocuments", "LockHeld", "PlanRefused"),

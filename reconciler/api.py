@@ -1,4 +1,4 @@
-"""What other programs call: load a folder, plan it, apply it. The same code as the command line, without its output.
+"""What other programs call: load a folder, plan, apply and run it. The same code as the command line, without output.
 
     from reconciler import api
 
@@ -11,14 +11,17 @@ Every failure that can be expected is a :class:`~reconciler.base.errors.GitopsEr
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.base.canonical import loads
 from reconciler.base.diagnostics import Diagnostic
-from reconciler.base.errors import UsageError
+from reconciler.base.errors import SourceError, UsageError
 from reconciler.flows.apply import Actor, Applied, apply_planned, apply_reviewed
 from reconciler.flows.opened import open_source
 from reconciler.flows.plan import Options, make_plan
@@ -26,8 +29,12 @@ from reconciler.flows.position import plan_source
 from reconciler.flows.render import RenderedSlice
 from reconciler.flows.settings import Overrides
 from reconciler.model.plan import Plan
+from reconciler.model.run import Outcome
 from reconciler.store.open import open_store, open_to_read
 from reconciler.versioning.loading import check_chains
+
+if TYPE_CHECKING:
+    from reconciler.store.executing import Executing
 
 Folder = str | PathLike[str]
 
@@ -52,6 +59,22 @@ class Snapshot:
     resources: tuple[LoadedResource, ...]
     slices: tuple[RenderedSlice, ...]
     warnings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """One run of one slice. ``reason`` says in a few words why it isn't healthy.
+
+    ``detail`` is what is stored of it: ``collectors``, each with ``result``, ``phases`` and ``assertions``.
+    """
+
+    system: str
+    check: str
+    environment: str | None
+    outcome: Outcome
+    reason: str | None
+    duration_ms: float
+    detail: dict[str, Any]
 
 
 def load(folder: Folder, *, rev: str | None = None, worktree: bool = False) -> Snapshot:
@@ -154,3 +177,57 @@ def apply(
         )
     finally:
         writer.close()
+
+
+def run(
+    folder: Folder,
+    check: str | None = None,
+    *,
+    system: str | None = None,
+    environment: str | None = None,
+    store: Folder | None = None,
+    worktree: bool = False,
+    record: bool = True,
+) -> tuple[CheckRun, ...]:
+    """Run checks once, now, in this process; of ``check``, ``system`` and ``environment``, or everything.
+
+    What was applied is run, and ``record`` keeps the runs, so that health counts them. ``worktree`` runs what the files
+    on disk say instead, without a store: it executes what they say, so it is for those that are trusted. Has an event
+    loop of its own, so it can't be called inside of one. Raises ``GitopsError`` when nothing is called so,
+    ``InvalidDocuments``, ``SourceError``, ``StoreError``, ``UsageError``.
+
+        for each in api.run(".", "orders-http"):
+            print(each.environment, each.outcome, each.reason)
+    """
+    from reconciler.flows.executor import make_executor
+    from reconciler.flows.once import Choice, in_memory, run_all, targets
+
+    check_chains()
+    choice = Choice(check, system, environment)
+    with ExitStack() as opened:
+        if worktree:
+            reader = opened.enter_context(in_memory(open_source(Path(folder), Overrides(), worktree=True)))
+            recorder = None
+        else:
+            address = _store_of(Path(folder)) if store is None else fspath(store)
+            reader = opened.enter_context(closing(open_to_read(address)))
+            recorder = opened.enter_context(_recorder(address)) if record and reader.generation() else None
+        told = run_all(targets(reader, choice), lambda: make_executor(reader, os.environ), recorder=recorder)
+    return tuple(CheckRun(*t.name, t.run.outcome, t.run.reason, t.run.duration_ms, t.run.detail) for t in told)
+
+
+@contextmanager
+def _recorder(address: str) -> Iterator[Executing]:
+    from reconciler.store.open import open_executing
+
+    with closing(open_executing(address)) as recorder:
+        recorder.reconcile()
+        yield recorder
+
+
+def _store_of(folder: Path) -> str:
+    """What an apply of the folder would use; of one without a commit, what its files say."""
+    try:
+        return open_source(folder, Overrides()).store
+    except SourceError:
+        return open_source(folder, Overrides(), worktree=True).store

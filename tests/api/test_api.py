@@ -11,6 +11,8 @@ import pytest
 
 import reconciler
 from reconciler import api
+from reconciler.store.open import open_executing
+from tests.servers.answers import answering
 
 
 @pytest.fixture
@@ -102,8 +104,35 @@ def test_a_plan_needs_to_be_told_its_store(shop: Path) -> None:
         api.apply(api.plan(shop))
 
 
+def test_checks_run_once_and_are_kept_where_that_is_wanted(repo: Any, kit: Any, tmp_path: Path) -> None:
+    with answering() as server:
+        repo.put("environments.yaml", [kit.environment(name, url=f"{server.url}/{name}") for name in ("p", "s")])
+        check = kit.check("ready", "{{ environment.url }}")
+        check["spec"]["collectors"][0]["assertions"] = [{"field": "statusCode", "operator": "equals", "value": 200}]
+        repo.put("shop.yaml", [check, kit.system("shop", ["p", "s"], ["ready"])])
+        repo.commit()
+        server.status["/p"] = 500
+        with pytest.raises(reconciler.GitopsError, match="no system runs a check"):
+            api.run(repo.path)
+        assert not (repo.path / ".gitops").exists()
+        assert [r.environment for r in api.run(repo.path, worktree=True)] == ["p", "s"]
+        api.apply(repo.path)
+        failed, passed = api.run(repo.path, "ready")
+        assert (failed.outcome, failed.reason) == ("unhealthy", "statusCode equals 200 (found 500)")
+        assert (passed.system, passed.check, passed.environment, passed.outcome) == ("shop", "ready", "s", "healthy")
+        assert passed.detail["collectors"][0]["result"]["statusCode"] == 200
+        api.run(repo.path, environment="s", record=False)
+        with pytest.raises(reconciler.GitopsError, match="no check that runs 'redy'"):
+            api.run(repo.path, "redy")
+    hands = open_executing(str(repo.path / ".gitops" / "store.db"))
+    try:
+        assert len(hands.runs_after(0)[1]) == 2
+    finally:
+        hands.close()
+
+
 def test_a_folder_that_isnt_there_is_an_error_of_ours(tmp_path: Path) -> None:
-    for function in (api.load, api.plan, api.apply):
+    for function in (api.load, api.plan, api.apply, api.run):
         with pytest.raises(reconciler.SourceError):
             function(tmp_path / "nowhere")
 
