@@ -72,15 +72,18 @@ def returned(r: ScriptResult, asked: Mapping[str, bool], notes: tuple[str, ...] 
 
 
 def report_of(report: SandboxReport, asked: Mapping[str, bool]) -> dict[str, Any]:
-    """The report as it is kept with every run: which layers were asked for, which were seen to hold, and why not."""
+    """The report as it is kept with every run: which layers were asked for, which were seen to hold, and why not.
+
+    What holds for every run on this host, ``gitops sandbox probe`` tells.
+    """
     found: dict[str, Any] = {
         "requested": [layer for layer in LAYERS if asked.get(layer)],
         "enforced": [layer for layer in LAYERS if report.enforced.get(layer)],
     }
     if report.downgrades:
         found["downgrades"] = [{"layer": d.layer, "reason": d.reason} for d in report.downgrades]
-    if report.notes:
-        found["notes"] = [{"layer": n.layer, "note": n.note} for n in report.notes]
+    if notes := [{"layer": n.layer, "note": n.note} for n in report.notes if n.of_run]:
+        found["notes"] = notes
     if report.dropped_environment:
         found["droppedEnvironment"] = list(report.dropped_environment)
     return found

@@ -20,10 +20,11 @@ class Downgrade:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something worth knowing about a layer that holds."""
+    """Something worth knowing about a layer that holds. ``of_run``: of this run, and not of every run on this host."""
 
     layer: str
     note: str
+    of_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

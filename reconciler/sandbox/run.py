@@ -104,9 +104,10 @@ class Sandbox:
         notes = [*decision.notes]
         failure = outcome.evidence.get("cgroupFailure")
         if failure:
-            notes.append(Note("resources", f"no control group for this run, limits bind each process: {failure}"))
+            said = f"no control group for this run, limits bind each process: {failure}"
+            notes.append(Note("resources", said, of_run=True))
         if decision.mode in ("sandbox", "confined") and not outcome.followed.gone and outcome.failure is None:
-            notes.append(Note("privilege", "processes of this run may be left: their end wasn't seen"))
+            notes.append(Note("privilege", "processes of this run may be left: their end wasn't seen", of_run=True))
         return SandboxReport(
             requested=self._requested,
             enforced=_enforced(self.asked, decision, outcome),
