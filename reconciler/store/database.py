@@ -144,9 +144,14 @@ class Database:
         self.now = "told_time()"
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; waits for another writer."""
+    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
+        """All or nothing; waits for another writer.
+
+        What needn't be ``lasting`` isn't waited for until it is on the disk: a power cut may undo it, together with
+        whatever was committed after it, unless that was lasting.
+        """
         with translated(self.path):
+            self._db.execute(f"pragma synchronous={'full' if lasting else 'normal'}")
             self._db.execute("begin immediate")
             try:
                 yield

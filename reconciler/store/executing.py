@@ -192,7 +192,7 @@ class Executing(Protocol):
     # -- health --------------------------------------------------------------------------------------------------------
 
     def states(self, *, system: int | None = None) -> Iterator[SliceState]:
-        """Every slice of the schedule."""
+        """Every slice of the schedule, in no order."""
 
     def transitions(self, *, system: int | None = None, after: int = 0, limit: int = 100) -> list[Transition]:
         """Oldest first, of those with an id above ``after``; with 0 the newest ``limit`` of them."""

@@ -14,10 +14,15 @@ _SOON_MS = 60_000
 """A new slice that runs rarely has its first run within this time, as nobody wants to wait a day for it."""
 
 
-def spread(key: SliceKey, region: str, width_ms: int) -> int:
-    """A number below ``width_ms`` that is the same everywhere, and evenly spread over many keys."""
+def place(key: SliceKey, region: str) -> int:
+    """Where a slice is among all, in 62 bits; the same everywhere, and evenly spread over many keys."""
     hashed = blake2b(f"{key[0]}/{key[1]}/{key[2]}/{region}".encode(), digest_size=8).digest()
-    return int.from_bytes(hashed, "big") % width_ms
+    return int.from_bytes(hashed, "big") >> 2
+
+
+def phase(place: int, interval_ms: int) -> int:
+    """How far into each interval the tick is (ms): the same part of any interval."""
+    return place * interval_ms >> 62
 
 
 def tick_before(now: float, interval_ms: int, phase_ms: int) -> float:
@@ -32,9 +37,9 @@ def tick_after(now: float, interval_ms: int, phase_ms: int) -> float:
     return (ms - (ms - phase_ms) % interval_ms + interval_ms) / 1000.0
 
 
-def first_tick(now: float, key: SliceKey, region: str, interval_ms: int, phase_ms: int) -> float:
+def first_tick(now: float, place: int, interval_ms: int) -> float:
     """When a new slice runs for the first time: soon, and not together with all others."""
-    tick = tick_after(now, interval_ms, phase_ms)
+    tick = tick_after(now, interval_ms, phase(place, interval_ms))
     if interval_ms <= _SOON_MS:
         return tick
-    return min(round(now + spread(key, region, _SOON_MS) / 1000.0, 3), tick)
+    return min(round(now + phase(place, _SOON_MS) / 1000.0, 3), tick)

@@ -25,7 +25,7 @@ def prune(db: Database, limit: int) -> int:
     """See :meth:`reconciler.store.executing.Executing.prune`."""
     deleted = 0
     while deleted < limit:
-        with db.transaction():
+        with db.transaction(lasting=False):
             now = db.clock()
             rows = db.rows(
                 f"select {KEY}, retention, condensed, gone from keeping where pruned < ? order by pruned limit ?",

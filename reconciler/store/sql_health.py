@@ -29,6 +29,7 @@ _STATE = (
 class Row:
     """The part of a schedule row that a run changes."""
 
+    place: int
     lease: int
     thresholds: str
     recent: str

@@ -44,7 +44,7 @@ class Keeping:
 
     def condense(self, *, limit: int = 500) -> int:
         """See the protocol."""
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             over = _floor(self.db.clock() - _SETTLING_SECONDS, HOUR)
             # A clock that stepped back doesn't make settled hours unsettled.
             over = max(int(over), progress(self.db, "condensed"))
@@ -54,7 +54,7 @@ class Keeping:
         )
         for start in range(0, len(places), _AT_A_TIME):
             made = [(row, self._hours(row[:4], row[4], over)) for row in places[start : start + _AT_A_TIME]]
-            with self.db.transaction():
+            with self.db.transaction(lasting=False):
                 for row, hours in made:
                     self._store(row, hours, float(over))
         return len(places) + self._add_late(limit)
@@ -102,7 +102,7 @@ class Keeping:
         late = "select id from run where late = 1 order by id limit ?"
         if not self.db.rows(late, (1,)):
             return 0
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             rows = self.db.rows(f"select {RUN_COLUMNS}, id from run where id in ({late})", (limit,))
             places: dict[Place, list[Run]] = {}
             for run in (read_run(row[:-1]) for row in rows):

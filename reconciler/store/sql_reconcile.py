@@ -11,7 +11,7 @@ from reconciler.model.run import LOCAL, Health
 from reconciler.model.slice import SliceKey
 from reconciler.store.database import Database
 from reconciler.store.executing import Reconciled
-from reconciler.store.grid import first_tick, spread, tick_after
+from reconciler.store.grid import first_tick, phase, place, tick_after
 from reconciler.store.progress import progress, set_progress
 from reconciler.store.sql_health import write_transitions
 from reconciler.store.sql_schedule import KEY, WHERE
@@ -83,16 +83,16 @@ class _Pass:
     def _differs(self, key: SliceKey, digest: str, wanted: _Wanted, there: dict[str, tuple[Any, ...]]) -> None:
         self.removed += [(*key, region, row[3]) for region, row in there.items() if region not in wanted.regions]
         for region in wanted.regions:
-            interval_ms, phase, due = there[region][:3] if region in there else (0, 0, 0.0)
-            if interval_ms != wanted.interval_ms:
-                phase = spread(key, region, wanted.interval_ms)
-                due = tick_after(self.now, wanted.interval_ms, phase)
-            row = (digest, self.generation, wanted.interval_ms, phase, due, wanted.thresholds)
-            if region in there:
-                self.changed.append((*row, *key, region))
+            at, every = place(key, region), wanted.interval_ms
+            if region not in there:
+                ticks = (phase(at, every), first_tick(self.now, at, every))
+                row = (digest, self.generation, every, *ticks, wanted.thresholds)
+                self.added.append((at, *key, region, *row, self.now))
             else:
-                first = first_tick(self.now, key, region, wanted.interval_ms, phase)
-                self.added.append((*row[:4], first, row[5], *key, region, self.now))
+                interval_ms, *ticks_before = there[region][:3]
+                moved = (phase(at, every), tick_after(self.now, every, phase(at, every)))
+                ticks = tuple(ticks_before) if interval_ms == every else moved
+                self.changed.append((digest, self.generation, every, *ticks, wanted.thresholds, at))
             self._kept.append((*key, region, wanted.retention, self.condensed, self.now))
 
     def write(self) -> None:
@@ -101,14 +101,14 @@ class _Pass:
         self.db.many(f"update keeping set gone = ? where {WHERE}", ((self.now, *row[:4]) for row in self.removed))
         self.db.many(
             "update schedule set digest = ?, generation = ?, interval_ms = ?, phase_ms = ?, due_at = ?, "
-            f"thresholds = ? where {WHERE}",
+            "thresholds = ? where place = ?",
             self.changed,
         )
         self.db.many(
-            f"insert into schedule (digest, generation, interval_ms, phase_ms, due_at, thresholds, {KEY}, since, "
-            "lease, slot, worker, lease_until, lease_for, recent, health, runs, pace) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0, 0, '', 'healthy', 0, '')",
-            self.added,
+            f"insert into schedule (place, {KEY}, digest, generation, interval_ms, phase_ms, due_at, thresholds, "
+            "since, lease, slot, worker, lease_until, lease_for, recent, health, runs, pace) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0, 0, '', 'healthy', 0, '')",
+            sorted(self.added),
         )
         self.db.many(
             f"insert into keeping ({KEY}, retention, condensed, pruned) values (?, ?, ?, ?, ?, ?, ?) "

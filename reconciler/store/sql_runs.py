@@ -19,7 +19,7 @@ RUN_COLUMNS = (
     "detail"
 )
 _INSERT = f"insert into run ({RUN_COLUMNS}) values ({', '.join('?' * 14)}) on conflict do nothing"
-_ROW = "lease, thresholds, recent, health, since, runs, pace"
+_ROW = "place, lease, thresholds, recent, health, since, runs, pace"
 
 
 class Runs:
@@ -79,7 +79,7 @@ class Runs:
             self._squeeze_in(runs)
         self.db.many(
             "update schedule set lease = ?, worker = case when ? <> 0 then worker else '' end, recent = ?, health = ?, "
-            f"since = ?, runs = ?, pace = ?, last_at = ?, last_outcome = ?, reason = ? where {WHERE}",
+            "since = ?, runs = ?, pace = ?, last_at = ?, last_outcome = ?, reason = ? where place = ?",
             updates,
         )
 
@@ -136,7 +136,7 @@ def _values(run: Run, detail: str, *, late: bool) -> tuple[Any, ...]:
 
 def _update(run: Run, row: Row) -> tuple[Any, ...]:
     kept = (row.recent, row.health, row.since, row.runs, row.pace)
-    return (row.lease, row.lease, *kept, run.at, run.outcome, run.reason, *run.key, run.region)
+    return (row.lease, row.lease, *kept, run.at, run.outcome, run.reason, row.place)
 
 
 def read_run(row: tuple[Any, ...]) -> Run:

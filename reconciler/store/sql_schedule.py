@@ -1,6 +1,7 @@
 """Who runs what when: claims, leases and ticks, on the ``schedule`` table.
 
-A claim is one write transaction for a whole batch; where nothing is due, none is opened.
+A claim is one write transaction for a whole batch; where nothing is due, none is opened. None of this has to outlive a
+power cut, after which there are no workers that claims could belong to; a run that is recorded takes its claim along.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reconciler.store.progress import progress, set_progress
 
 KEY = 'system, "check", environment, region'
 WHERE = 'system = ? and "check" = ? and environment = ? and region = ?'
-_CLAIMED = f"{KEY}, digest, interval_ms, phase_ms, due_at, slot, pace"
+_CLAIMED = f"{KEY}, place, digest, interval_ms, phase_ms, due_at, slot, pace"
 _HAIR_MS = 7
 """How far the grid moves after the clock stepped back: no slot is met twice, and nobody sees the difference."""
 
@@ -37,7 +38,7 @@ class Schedule:
         """See the protocol."""
         if limit < 1 or not self._anything(regions, grace):
             return []
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             now = self.db.clock()
             generation = progress(self.db, "generation")
             number = progress(self.db, "lease")
@@ -45,15 +46,15 @@ class Schedule:
             for row, expired in self._claimable(regions, now, grace, limit):
                 number += 1
                 key, region = SliceKey(*row[:3]), row[3]
-                digest, interval_ms, phase_ms, due_at, slot, pace = row[4:]
+                place, digest, interval_ms, phase_ms, due_at, slot, pace = row[4:]
                 if not expired:
                     slot = max(due_at, tick_before(now, interval_ms, phase_ms))
                     due_at = tick_after(slot, interval_ms, phase_ms)
                 claims.append(Claim(key, region, digest, generation, interval_ms, slot, number, pace, expired))
-                rows.append((number, worker, until, lease, slot, due_at, *key, region))
+                rows.append((number, worker, until, lease, slot, due_at, place))
             self.db.many(
                 "update schedule set lease = ?, worker = ?, lease_until = ?, lease_for = ?, slot = ?, due_at = ? "
-                f"where {WHERE}",
+                "where place = ?",
                 rows,
             )
             set_progress(self.db, "lease", number)
@@ -85,7 +86,7 @@ class Schedule:
                 (region, now, limit),
             )
         if len(regions) > 1:
-            due.sort(key=lambda row: row[7])
+            due.sort(key=lambda row: row[8])
         return ([(row, True) for row in ran_out] + [(row, False) for row in due])[:limit]
 
     def next_due(self, *, regions: Sequence[str] = ("",)) -> float | None:
@@ -105,7 +106,7 @@ class Schedule:
         if not claims:
             return set()
         held = set()
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             until = self.db.clock() + lease
             for claim in claims:
                 sql = f"update schedule set lease_until = ?, lease_for = ? where {WHERE} and lease = ?"
@@ -118,7 +119,7 @@ class Schedule:
         if not claims:
             return
         due = "slot" if again else "due_at"
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             self.db.many(
                 f"update schedule set lease = 0, worker = '', due_at = {due} where {WHERE} and lease = ?",
                 ((*claim.key, claim.region, claim.lease) for claim in claims),
@@ -128,22 +129,22 @@ class Schedule:
         """See the protocol."""
         if not paces:
             return
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             self.db.many(
                 f"update schedule set pace = ? where {WHERE}", ((pace, *key, region) for key, region, pace in paces)
             )
 
     def mend_clock(self) -> int:
         """See the protocol."""
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             now = self.db.clock()
             rows = self.db.rows(
-                f"select {KEY}, interval_ms, phase_ms, due_at, lease_until, lease_for from schedule "
+                "select place, interval_ms, phase_ms, due_at, lease_until, lease_for from schedule "
                 "where due_at > ? + interval_ms / 1000.0 + 0.001 or lease <> 0 and lease_until > ? + lease_for",
                 (now, now),
             )
             self.db.many(
-                f"update schedule set phase_ms = ?, due_at = ?, lease_until = ? where {WHERE}", _mended(rows, now)
+                "update schedule set phase_ms = ?, due_at = ?, lease_until = ? where place = ?", _mended(rows, now)
             )
             self.db.run("update schedule set since = ? where since > ?", (now, now))
             self.db.run("update worker set seen = ? where seen > ?", (now, now))
@@ -151,10 +152,10 @@ class Schedule:
 
 
 def _mended(rows: Iterable[tuple[Any, ...]], now: float) -> Iterable[tuple[Any, ...]]:
-    for *place, interval_ms, phase_ms, due_at, lease_until, lease_for in rows:
+    for place, interval_ms, phase_ms, due_at, lease_until, lease_for in rows:
         until = min(lease_until, now + lease_for)
         if due_at > now + interval_ms / 1000.0 + 0.001:
             moved = (phase_ms + _HAIR_MS) % interval_ms
-            yield moved, tick_after(now, interval_ms, moved), until, *place
+            yield moved, tick_after(now, interval_ms, moved), until, place
         else:
-            yield phase_ms, due_at, until, *place
+            yield phase_ms, due_at, until, place

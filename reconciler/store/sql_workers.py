@@ -18,7 +18,7 @@ class Workers:
 
     def register(self, worker: str, *, host: str, pid: int, info: dict[str, Any]) -> None:
         """See the protocol. Those that were silent for a day are forgotten here."""
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             now = self.db.clock()
             self.db.run("delete from worker where seen < ?", (now - _SILENT_SECONDS,))
             self.db.run(
@@ -30,13 +30,13 @@ class Workers:
 
     def beat(self, worker: str, *, stopping: bool = False) -> None:
         """See the protocol."""
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             sql = "update worker set seen = ?, stopping = ? where id = ?"
             self.db.run(sql, (self.db.clock(), int(stopping), worker))
 
     def leave(self, worker: str) -> None:
         """See the protocol."""
-        with self.db.transaction():
+        with self.db.transaction(lasting=False):
             self.db.run("delete from worker where id = ?", (worker,))
 
     def workers(self) -> list[WorkerRow]:
