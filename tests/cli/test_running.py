@@ -11,8 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Gitops
     from tests.conftest import Document, Kit, Repo
 
+GITOPS = (sys.executable, "-m", "reconciler")
 SANDBOX = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap isn't installed")
 
 
@@ -251,43 +251,57 @@ def test_scripts_run_in_the_sandbox(repo: Repo, gitops: Gitops, kit: Kit) -> Non
     assert "    ! trouble\n" in bad
 
 
-def test_a_store_that_cant_be_written(web: Repo, gitops: Gitops) -> None:
-    """Who may only read can run without keeping, and is told so."""
+@pytest.fixture
+def reader(web: Repo) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Runs commands as an account that may read the store, but not write."""
     store = web.path / ".gitops" / "store.db"
     as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    for path in (web.path, store.parent, *store.parent.iterdir()):
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    try:
-        for folder in web.path.parents:
-            if folder != Path("/tmp") and not folder.stat().st_mode & 0o001:
-                folder.chmod(folder.stat().st_mode | 0o055)
-        command = [
-            *as_user,
-            sys.executable,
-            "-m",
-            "reconciler",
-            "run",
-            "home",
-            "--store",
-            str(store),
-            "-C",
-            str(web.path),
-        ]
-        done = subprocess.run([*command, "--worktree"], capture_output=True, text=True, cwd=web.path)
-        assert done.returncode == 1, done
+    for folder in web.path.parents:
+        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o055)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        for path in (web.path, store.parent, *store.parent.iterdir()):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        command = [*as_user, *GITOPS, *arguments, "--worktree", "--store", str(store), "-C", str(web.path)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=web.path, check=False)
         assert "Traceback" not in done.stderr
-        assert "read-only" in done.stderr
-        assert "--no-record" in done.stderr
-        done = subprocess.run([*command, "--worktree", "--no-record"], capture_output=True, text=True, cwd=web.path)
-        assert done.returncode == 0, done
-    finally:
-        for path in (web.path, store.parent):
-            path.chmod(0o755)
+        assert "fault of gitops" not in done.stderr
+        return done
+
+    yield run
+    for path in (web.path, store.parent):
+        path.chmod(0o755)
+
+
+def test_a_store_that_cant_be_written(reader: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """Who may only read can look, and run without keeping; and is told so."""
+    done = reader("run", "home")
+    assert done.returncode == 1
+    assert "read-only" in done.stderr
+    assert "--no-record" in done.stderr
+    assert reader("run", "home", "--no-record").returncode == 0
+    assert "no runs yet" in reader("status").stdout
+    assert "It never ran." in reader("runs", "shop/home/staging").stdout
+    assert reader("watch", "--for", "10ms").returncode == 0
+
+
+@pytest.mark.parametrize("command", [("status",), ("run", "home"), ("runs", "shop/home/staging"), ("watch",)])
+def test_an_older_store_that_cant_be_written(
+    web: Repo, reader: Callable[..., subprocess.CompletedProcess[str]], command: tuple[str, ...]
+) -> None:
+    with sqlite3.connect(web.path / ".gitops" / "store.db") as db:
+        db.execute("delete from schema_version where n > 2")
+    db.close()
+    done = reader(*command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "are at version 2, this release needs" in done.stderr
+    assert "let an account that may write to it run any gitops command once" in done.stderr
 
 
 def test_an_interrupt_ends_it_cleanly_and_keeps_what_ended(web: Repo, gitops: Gitops, server: Answers) -> None:
     server.stuck.add("/s/ready")
-    command = [sys.executable, "-m", "reconciler", "run", "--all", "-C", str(web.path)]
+    command = [*GITOPS, "run", "--all", "-C", str(web.path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     server.wait("/s/ready")
     server.wait("/s/")
@@ -541,7 +555,7 @@ def test_status_follows_an_apply_that_no_worker_has_read(web: Repo, gitops: Gito
 
 def test_watch_tells_what_comes(web: Repo, gitops: Gitops) -> None:
     gitops("run", "home")
-    command = [sys.executable, "-m", "reconciler", "watch", "--for", "60s", "-C", str(web.path)]
+    command = [*GITOPS, "watch", "--for", "60s", "-C", str(web.path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
