@@ -60,7 +60,7 @@ class Exchange:
         failures: list[Failed] = []
         for index, address in enumerate(self.servers.addresses):
             left = len(self.servers.addresses) - index
-            share = Limit(self.limit.left * 1000 / left)
+            share = self.limit if left == 1 else Limit(self.limit.left * 1000 / left)
             try:
                 last = await self._asked(query, address, share)
             except Failed as failure:
@@ -85,15 +85,13 @@ class Exchange:
         where = named(address.ip, address.port)
         ways: dict[str, Callable[[dns.message.QueryMessage, Address, Limit], Awaitable[dns.message.QueryMessage]]]
         ways = {"udp": self._udp, "tcp": self._tcp, "tls": self._tls}
-        began = time.perf_counter()
         try:
             async with asyncio.timeout_at(limit.at) as timeout:
                 return await ways[self.servers.protocol](query, address, limit)
         except TimeoutError as error:
             if not timeout.expired():
                 raise Failed(f"{where} can't be asked: {words(error)}") from error
-            took = format_duration(max(1, round((time.perf_counter() - began) * 1000)))
-            raise Failed(f"{where} didn't answer within {took}", timed_out=True) from error
+            raise Failed(f"{where} didn't answer within {format_duration(round(limit.ms))}", timed_out=True) from error
         except (OSError, EOFError) as error:
             what = words(error) if isinstance(error, OSError) else "it closed the connection without an answer"
             raise Failed(f"{where} can't be asked: {what}") from error
@@ -147,7 +145,7 @@ class Exchange:
             if doubt is not None:
                 if self.servers.ca is None and blind():
                     raise Unobservable(BLIND)
-                raise Failed(f"the certificate of {where} can't be trusted: {doubt}")
+                raise Failed(f"the certificate of {where} can't be trusted: {doubt.words}")
             self.phases["tls"] = since(began)
             await secure.send(query.to_wire(prepend_length=True))
             answer = read(await _framed(secure.receive), query)

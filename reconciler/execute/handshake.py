@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from reconciler.execute.port import Failed, Unobservable
 from reconciler.execute.reach import words
@@ -35,19 +35,20 @@ _NO_VERSION = {
     *("WRONG_SSL_VERSION", "NO_SUPPORTED_VERSIONS_ENABLED", "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED"),
 }
 
+NOT_YET, EXPIRED, WRONG_NAME, WRONG_ADDRESS = 9, 10, 62, 64
 _CHAIN = "its chain is incomplete, or ends at an authority that isn't trusted"
 _VERDICTS = {
     2: _CHAIN,
-    9: "it isn't valid yet",
-    10: "it has expired",
+    NOT_YET: "it isn't valid yet",
+    EXPIRED: "it has expired",
     18: "it is self-signed, and not trusted",
     19: "its chain ends at a self-signed authority that isn't trusted",
     20: _CHAIN,
     21: _CHAIN,
     23: "it was revoked",
     26: "it isn't meant for servers",
-    62: "it isn't valid for this name",
-    64: "it isn't valid for this address",
+    WRONG_NAME: "it isn't valid for this name",
+    WRONG_ADDRESS: "it isn't valid for this address",
 }
 """OpenSSL's codes of verification, in words that follow a colon."""
 
@@ -116,6 +117,13 @@ def _context(*, ca: str | None, verify: bool, oldest: str | None) -> ssl.SSLCont
     return context
 
 
+class Doubt(NamedTuple):
+    """Why a certificate doesn't hold: OpenSSL's code, and words that follow a colon."""
+
+    code: int
+    words: str
+
+
 class Secure:
     """TLS as a client over a connected socket, which is closed with it."""
 
@@ -129,13 +137,13 @@ class Secure:
         except (ValueError, ssl.SSLError) as error:
             raise Failed(f"{name} is no name that can be asked for in TLS: {_reason(error)}") from error
 
-    async def handshake(self) -> str | None:
-        """None when it is done; else why the certificate doesn't hold, in words that follow a colon. Raises
-        :class:`Failed` where it can't be done for other reasons."""
+    async def handshake(self) -> Doubt | None:
+        """None when it is done; else why the certificate doesn't hold. Raises :class:`Failed` where it can't be done
+        for other reasons."""
         try:
             await self._pump(self.tls.do_handshake)
         except ssl.SSLCertVerificationError as error:
-            return _VERDICTS.get(error.verify_code, error.verify_message.lower())
+            return Doubt(error.verify_code, _VERDICTS.get(error.verify_code, error.verify_message.lower()))
         except ssl.SSLError as error:
             raise Failed(self._refusal(error)) from error
         except OSError as error:

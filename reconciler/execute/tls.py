@@ -1,7 +1,7 @@
 """TLS: the handshake, and what the server's certificate says and is worth.
 
-Whether it holds is always judged by a handshake that verifies. Where that fails and the check wants to know anyway,
-a second one, which verifies nothing, reads the certificate.
+Whether it holds is always judged by a handshake that verifies. Where that fails a second one, which verifies nothing,
+reads the certificate, so that it can be told what is wrong with it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,22 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from reconciler.execute.egress import Address
-from reconciler.execute.handshake import BLIND, Secure, Trust, blind
+from reconciler.execute.handshake import (
+    BLIND,
+    EXPIRED,
+    NOT_YET,
+    WRONG_ADDRESS,
+    WRONG_NAME,
+    Doubt,
+    Secure,
+    Trust,
+    blind,
+)
 from reconciler.execute.port import Collected, Context, Failed, Unobservable
 from reconciler.execute.reach import Limit, connect, named, since
 
+_NAMES = 5
+"""So many names of a certificate are told in a sentence."""
 _ORDER = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
@@ -62,12 +74,7 @@ class _Opening:
         secure, address, doubt = await self._handshake(resolved.addresses, verify=True)
         if doubt is not None:
             secure.close()
-            doubt = f"the certificate of {self._where} can't be trusted: {doubt}"
-            if self._config["rejectUnauthorized"]:
-                if self._config.get("caCert") is None and blind():
-                    raise Unobservable(BLIND)
-                raise Failed(doubt)
-            secure, *_ = await self._handshake((address,), verify=False)
+            secure = await self._regardless(address, doubt)
         self._phases["total"] = since(began)
         try:
             self._old_enough(secure)
@@ -75,9 +82,34 @@ class _Opening:
         except BaseException:
             secure.close()
             raise
-        return TlsConnection(secure, found, self._phases, doubt=doubt)
+        sentence = None if doubt is None else self._sentence(doubt, found)
+        return TlsConnection(secure, found, self._phases, sentence, fatal=self._config["rejectUnauthorized"])
 
-    async def _handshake(self, addresses: tuple[Address, ...], *, verify: bool) -> tuple[Secure, Address, str | None]:
+    async def _regardless(self, address: Address, doubt: Doubt) -> Secure:
+        """A handshake that verifies nothing, with a server whose certificate doesn't hold: what is wrong with it shows
+        in its own words, whether the check insists on trust or not."""
+        insists = self._config["rejectUnauthorized"]
+        if insists and self._config.get("caCert") is None and blind():
+            raise Unobservable(BLIND)
+        try:
+            secure, *_ = await self._handshake((address,), verify=False)
+        except Failed as error:
+            raise (Failed(self._sentence(doubt, {})) if insists else error) from error
+        return secure
+
+    def _sentence(self, doubt: Doubt, found: Mapping[str, Any]) -> str:
+        detail = ""
+        if found and doubt.code == EXPIRED:
+            detail = f" ({found['validTo']})"
+        elif found and doubt.code == NOT_YET:
+            detail = f" (from {found['validFrom']} on)"
+        elif found and doubt.code in (WRONG_NAME, WRONG_ADDRESS):
+            names = found["names"]
+            more = "" if len(names) <= _NAMES else f" and {len(names) - _NAMES} more"
+            detail = f" ({', '.join(names[:_NAMES]) or 'it has none'}{more})"
+        return f"the certificate of {self._where} can't be trusted: {doubt.words}{detail}"
+
+    async def _handshake(self, addresses: tuple[Address, ...], *, verify: bool) -> tuple[Secure, Address, Doubt | None]:
         config = self._config
         trusting = await self._trust.context(ca=config.get("caCert"), verify=verify, oldest=config.get("minVersion"))
         async with self._limit.during(f"connecting to {self._where}"):
@@ -101,13 +133,16 @@ class _Opening:
 
 
 class TlsConnection:
-    """A handshake that was done. ``doubt`` is why the certificate doesn't hold."""
+    """A handshake that was done. ``doubt`` says why the certificate doesn't hold; ``fatal``: then the run fails."""
 
-    def __init__(self, secure: Secure, found: dict[str, Any], phases: dict[str, float], *, doubt: str | None) -> None:
+    def __init__(
+        self, secure: Secure, found: dict[str, Any], phases: dict[str, float], doubt: str | None, *, fatal: bool
+    ) -> None:
         self._secure = secure
         self._facts = found
         self._phases = phases
         self._doubt = doubt
+        self._fatal = fatal
 
     async def collect(self, collector: str, config: Mapping[str, Any]) -> Collected:
         """What is known since the handshake."""
@@ -120,7 +155,12 @@ class TlsConnection:
             "handshakeTimeMs": self._phases["tls"],
             "success": True,
         }
-        return Collected(result, None, dict(self._phases), notes=() if self._doubt is None else (self._doubt,))
+        phases = dict(self._phases)
+        if self._doubt is None:
+            return Collected(result, None, phases)
+        if self._fatal:
+            return Collected(result, self._doubt, phases)
+        return Collected(result, None, phases, notes=(self._doubt,))
 
     async def close(self) -> None:
         """Say goodbye and close the socket."""

@@ -53,10 +53,14 @@ def look(context: ssl.SSLContext, **config: Any) -> Collected:
 
 
 def refused(context: ssl.SSLContext, **config: Any) -> str:
-    """The sentence it fails with, without the port, which differs."""
-    with pytest.raises(Failed) as caught:
-        look(context, **config)
-    return caught.value.sentence
+    """The sentence that the run fails with. Where a certificate was read, it is told what it says."""
+    try:
+        found = look(context, **config)
+    except Failed as failed:
+        return failed.sentence
+    assert found.error is not None
+    assert (found.result["isValid"], len(found.result["fingerprint"])) == (False, 64)
+    return found.error
 
 
 def failure(talk: Any, **config: Any) -> Failed:
@@ -161,16 +165,18 @@ def test_the_name_is_asked_for_and_verified(authority: Authority, pair: Pair) ->
 def test_a_wrong_name(authority: Authority, pair: Pair) -> None:
     context = server_context(pair)
     config = {"caCert": authority.ca_text, "servername": "other.example.net"}
-    assert refused(context, **config).endswith("can't be trusted: it isn't valid for this name")
+    assert refused(context, **config).endswith(
+        "can't be trusted: it isn't valid for this name (shop.example.net, *.shop.example.net, 127.0.0.1, ::1)"
+    )
     found = look(context, **config, rejectUnauthorized=False)
     assert found.error is None
     assert (found.result["isValid"], found.result["success"]) == (False, True)
-    assert found.notes[0].endswith("it isn't valid for this name")
+    assert "it isn't valid for this name" in found.notes[0]
 
 
 def test_a_wrong_address(authority: Authority) -> None:
     context = server_context(authority.issue(["127.0.0.9"]))
-    assert refused(context, caCert=authority.ca_text).endswith("it isn't valid for this address")
+    assert refused(context, caCert=authority.ca_text).endswith("it isn't valid for this address (127.0.0.9)")
 
 
 def test_a_name_in_the_subject_alone_is_not_enough(authority: Authority, tmp_path: Path) -> None:
@@ -181,8 +187,9 @@ def test_a_name_in_the_subject_alone_is_not_enough(authority: Authority, tmp_pat
 
 def test_an_expired_certificate(authority: Authority) -> None:
     context = server_context(authority.issue([LOCAL], days=-3))
-    assert refused(context, caCert=authority.ca_text).endswith("can't be trusted: it has expired")
+    sentence = refused(context, caCert=authority.ca_text)
     found = look(context, caCert=authority.ca_text, rejectUnauthorized=False)
+    assert sentence.endswith(f"can't be trusted: it has expired ({found.result['validTo']})")
     assert (found.result["isValid"], found.result["daysRemaining"]) == (False, -4)
 
 
@@ -195,7 +202,9 @@ def test_one_that_expired_an_hour_ago_has_no_day_left(authority: Authority) -> N
 def test_a_certificate_of_the_future(authority: Authority) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     context = server_context(authority.issue([LOCAL], not_before=later))
-    assert refused(context, caCert=authority.ca_text).endswith("it isn't valid yet")
+    assert refused(context, caCert=authority.ca_text).endswith(
+        f"it isn't valid yet (from {later:%Y-%m-%dT%H:%M:%SZ} on)"
+    )
 
 
 def test_a_clients_certificate(authority: Authority) -> None:
@@ -232,6 +241,26 @@ def test_an_incomplete_chain_and_a_complete_one(authority: Authority, tmp_path: 
     assert look(server_context((chain, key)), caCert=authority.ca_text).result["isValid"] is True
     # The authority in between is enough to trust.
     assert look(server_context((cert, key)), caCert=between.ca_text).result["isValid"] is True
+
+
+def test_a_server_that_is_away_for_the_second_handshake(pair: Pair) -> None:
+    async def run(*, insist: bool) -> None:
+        served = asyncio.Event()
+
+        async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if served.is_set():
+                return
+            served.set()
+            await writer.start_tls(server_context(pair))
+
+        async with peer(once) as server:
+            config = {"host": LOCAL, "port": server.port, "rejectUnauthorized": insist}
+            await observe(Tls(), "tls.certificate", config)
+
+    with pytest.raises(Failed, match="can't be trusted: its chain is incomplete"):
+        asyncio.run(run(insist=True))
+    with pytest.raises(Failed, match=r"closed the connection|is reset"):
+        asyncio.run(run(insist=False))
 
 
 def test_an_authority_that_cannot_be_read_says_nothing_of_the_target(pair: Pair) -> None:
