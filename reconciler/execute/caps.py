@@ -49,7 +49,8 @@ class Outgoing:
             if self._left <= 0:
                 self._cut.append(f"the result is larger than {DETAIL // 1024} KiB; {name} and what follows is left out")
                 break
-            kept[str(name)] = self._value(value, str(name), 0)
+            shown = self._text(str(name), ACTUAL)[0]
+            kept[shown] = self._value(value, shown, 0)
         return kept
 
     def report(self, report: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,21 +8,19 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
-from reconciler.base.durations import format_duration
 from reconciler.base.errors import GitopsError
 from reconciler.execute import table
 from reconciler.execute.assertions import judge
-from reconciler.execute.caps import Outgoing
 from reconciler.execute.egress import Guard
+from reconciler.execute.outcome import Part, Progress, cut_off, fault, late, observation
 from reconciler.execute.port import Collected, Connection, Context, Failed, Gone, Strategy, Unobservable
 from reconciler.execute.prepare import Prepared, PreparedCollector
 from reconciler.execute.prepare import prepare as prepare_body
-from reconciler.model.run import Measured, Observation, Outcome, Verdict
+from reconciler.model.run import Observation
 from reconciler.sandbox.runners.variables import Subject
-from reconciler.secrets.masking import Masker
 
 SLACK = 0.25
 """Seconds past its limit that a strategy gets to say in its own words that it ran out of time: to kill a sandbox takes
@@ -36,31 +34,6 @@ class Secrets(Protocol):
 
     def resolve(self, names: Collection[str], environment: str | None) -> Mapping[str, str]:
         """The values by name. May block. Raises ``GitopsError`` with a sentence."""
-
-
-class _Part(NamedTuple):
-    """What one collector came to, as it was."""
-
-    collector: PreparedCollector
-    collected: Collected | None
-    error: str | None = None
-    unobservable: bool = False
-    timed_out: bool = False
-    verdicts: tuple[Verdict, ...] = ()
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far a run has come: what is told of one that is cut off."""
-
-    parts: list[_Part] = field(default_factory=list)
-    secrets: tuple[str, ...] = ()
-    error: str | None = None
-    unobservable: bool = False
-    timed_out: bool = False
-    looking: bool = True
-    """Whether it still waits for its own secrets, which says nothing of the target."""
-    done: bool = False
 
 
 class Executor:
@@ -102,7 +75,7 @@ class Executor:
         if prepared.fault is not None:
             return Observation("degraded", 0.0, error=prepared.fault)
         limit = prepared.timeout_ms if timeout_ms is None else min(timeout_ms, prepared.timeout_ms)
-        progress = _Progress()
+        progress = Progress()
         admit = getattr(self._strategies.get(prepared.strategy), "admit", None)
         if admit is None:
             return await self._within(prepared, subject, fields, progress, limit=limit)
@@ -117,7 +90,7 @@ class Executor:
             await place.__aexit__(None, None, None)
 
     async def _within(
-        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], progress: _Progress, *, limit: float
+        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], progress: Progress, *, limit: float
     ) -> Observation:
         """The run in a task of its own, so that one which doesn't end can be left behind."""
         began = time.perf_counter()
@@ -125,14 +98,21 @@ class Executor:
         try:
             done, _ = await asyncio.wait((task,), timeout=limit / 1000 + SLACK)
             if not done:
+                if not progress.done:
+                    cut_off(prepared, progress, limit)
+                    progress.finish(began)
                 await self._end(task)
         except asyncio.CancelledError:
             await self._end(task)
             raise
         if not progress.done:
-            _cut_off(prepared, progress, limit)
-        took = (time.perf_counter() - began) * 1000
-        return _observation(progress, took if progress.done else min(took, limit + SLACK * 1000))
+            # It ended as cancelled, and not by us.
+            progress.error = fault(prepared.strategy, RuntimeError("it cancelled itself"))
+            progress.finish(began)
+        try:
+            return observation(progress)
+        except Exception as error:  # a result that is none
+            return Observation("unhealthy", round(progress.took_ms, 3), error=fault(prepared.strategy, error)[:1024])
 
     async def aclose(self) -> None:
         """End what strategies share between runs."""
@@ -151,20 +131,32 @@ class Executor:
             task.add_done_callback(self._left_behind.discard)
 
     async def _guarded(
-        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], progress: _Progress, limit: float
+        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], progress: Progress, limit: float
     ) -> None:
+        began = time.perf_counter()
         try:
-            await self._go(prepared, subject, fields, progress, limit)
-        except Failed as error:
-            progress.error, progress.timed_out = error.sentence, error.timed_out
-        except Unobservable as error:
-            progress.error, progress.unobservable = error.sentence, True
+            await self._go(prepared, subject, fields, progress, limit, began=began)
         except Exception as error:
-            progress.error = _fault(prepared.strategy, error)
-        progress.done = True
+            # What closing makes of it, or a strategy that was cut off, changes nothing any more.
+            if progress.done:
+                return
+            if isinstance(error, Failed):
+                progress.error, progress.timed_out = error.sentence, error.timed_out
+            elif isinstance(error, Unobservable):
+                progress.error, progress.unobservable = error.sentence, True
+            else:
+                progress.error = fault(prepared.strategy, error)
+        progress.finish(began)
 
     async def _go(
-        self, prepared: Prepared, subject: Subject, fields: Mapping[str, Any], progress: _Progress, limit: float
+        self,
+        prepared: Prepared,
+        subject: Subject,
+        fields: Mapping[str, Any],
+        progress: Progress,
+        limit: float,
+        *,
+        began: float,
     ) -> None:
         secrets = await self._secrets(prepared, subject.environment_id) if prepared.secrets else {}
         progress.secrets, progress.looking = tuple(secrets.values()), False
@@ -174,14 +166,18 @@ class Executor:
             config = {**config, "timeout": round(limit)}
         context = Context(subject, fields, self._guard, progress.secrets, limit)
         connection = await strategy.open(config, context)
+        if secrets:
+            progress.secrets += tuple(getattr(connection, "masks", ()))
         try:
             for at, collector in enumerate(prepared.collectors):
                 part, gone = await _collect(connection, prepared.strategy, collector, secrets)
+                if progress.done:
+                    return
                 progress.parts.append(part)
                 if gone:
-                    progress.parts += [_Part(c, None, _NOT_ASKED) for c in prepared.collectors[at + 1 :]]
+                    progress.parts += [Part(c, None, _NOT_ASKED) for c in prepared.collectors[at + 1 :]]
                     break
-            progress.done = True  # what closing does changes no result any more
+            progress.finish(began)
         finally:
             await connection.close()
 
@@ -210,7 +206,7 @@ _NOT_ASKED = "not measured, as the connection was lost before"
 
 async def _collect(
     connection: Connection, strategy: str, collector: PreparedCollector, secrets: Mapping[str, str]
-) -> tuple[_Part, bool]:
+) -> tuple[Part, bool]:
     """What the collector came to, and whether the connection is gone with it."""
     limit = collector.timeout_ms
     config = collector.part.filled(secrets)
@@ -221,22 +217,22 @@ async def _collect(
             async with asyncio.timeout(limit / 1000 + SLACK / 2) as timeout:
                 collected = await connection.collect(collector.part.name, config)
     except Failed as error:
-        return _Part(collector, None, error.sentence, timed_out=error.timed_out), isinstance(error, Gone)
+        return Part(collector, None, error.sentence, timed_out=error.timed_out), isinstance(error, Gone)
     except Unobservable as error:
-        return _Part(collector, None, error.sentence, unobservable=True), False
+        return Part(collector, None, error.sentence, unobservable=True), False
     except Exception as error:
         if limit is not None and isinstance(error, TimeoutError) and timeout.expired():
-            return _Part(collector, None, _late(limit), timed_out=True), False
-        return _Part(collector, None, _fault(strategy, error)), False
+            return Part(collector, None, late(limit), timed_out=True), False
+        return Part(collector, None, fault(strategy, error)), False
     return _judged(collector, collected, strategy), False
 
 
-def _judged(collector: PreparedCollector, collected: Collected, strategy: str) -> _Part:
+def _judged(collector: PreparedCollector, collected: Collected, strategy: str) -> Part:
     try:
         verdicts = judge(collector.assertions, collected.result) if collector.assertions else ()
     except Exception as error:  # a result that is no result
-        return _Part(collector, None, _fault(strategy, error))
-    return _Part(
+        return Part(collector, None, fault(strategy, error))
+    return Part(
         collector,
         collected,
         collected.error,
@@ -246,75 +242,7 @@ def _judged(collector: PreparedCollector, collected: Collected, strategy: str) -
     )
 
 
-def _cut_off(prepared: Prepared, progress: _Progress, limit: float) -> None:
-    """Say of a run that didn't end by itself where it was."""
-    progress.timed_out = True
-    if progress.looking:
-        progress.error, progress.unobservable = f"the secrets weren't there after {_span(limit)}", True
-        return
-    if progress.error is not None:
-        return
-    if 0 < len(progress.parts) < len(prepared.collectors):
-        late = [_Part(c, None, _late(limit), timed_out=True) for c in prepared.collectors[len(progress.parts) :]]
-        progress.parts += late
-        return
-    progress.error = _late(limit)
-
-
-def _observation(progress: _Progress, took: float) -> Observation:
-    outgoing = Outgoing(Masker(progress.secrets) if progress.secrets else None)
-    collectors = tuple([_measured(part, outgoing) for part in progress.parts])
-    return Observation(
-        outcome=_outcome(progress),
-        duration_ms=round(took, 3),
-        collectors=collectors,
-        error=None if progress.error is None else outgoing.sentence(progress.error),
-        timed_out=progress.timed_out or any(part.timed_out for part in progress.parts),
-    )
-
-
-def _outcome(progress: _Progress) -> Outcome:
-    unobservable = progress.unobservable
-    if progress.error is not None and not unobservable:
-        return "unhealthy"
-    for part in progress.parts:
-        if part.unobservable:
-            unobservable = True
-        elif part.error is not None:
-            return "unhealthy"
-        for verdict in part.verdicts:
-            if not verdict.passed and not part.unobservable:
-                return "unhealthy"
-    return "degraded" if unobservable else "healthy"
-
-
-def _measured(part: _Part, outgoing: Outgoing) -> Measured:
-    collector, collected = part.collector, part.collected
-    error = None if part.error is None else outgoing.sentence(part.error)
-    if collected is None:
-        return Measured(collector.id, collector.type, {}, error)
-    verdicts = outgoing.verdicts(part.verdicts)
-    result = outgoing.result(collected.result, collector.ephemeral)
-    sandbox = None if collected.sandbox is None else outgoing.report(collected.sandbox)
-    notes = tuple([outgoing.sentence(note) for note in collected.notes[:20]])
-    return Measured(
-        collector.id, collector.type, result, error, collected.phases, verdicts, sandbox, (*notes, *outgoing.notes())
-    )
-
-
-def _fault(strategy: str, error: Exception) -> str:
-    return f"a fault of the strategy {strategy}, not of the target: {type(error).__name__}: {error}"
-
-
 def _missing(name: str, error: ImportError) -> str:
     from reconciler.kinds.extras import missing
 
     return missing(name) or f"the strategy {name} can't be loaded: {error}"
-
-
-def _late(limit_ms: float) -> str:
-    return f"timed out after {_span(limit_ms)}"
-
-
-def _span(limit_ms: float) -> str:
-    return format_duration(round(limit_ms))

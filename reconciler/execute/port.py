@@ -71,7 +71,8 @@ class Context:
 
 
 class Connection(Protocol):
-    """An open connection of one run."""
+    """An open connection of one run. May have ``masks``, a tuple of further texts that must not leave the run: what it
+    made of secrets, such as a password in base64."""
 
     async def collect(self, collector: str, config: Mapping[str, Any]) -> Collected:
         """Measure. ``collector`` is its bare name (``request``); ``config`` is complete and has secrets resolved.
@@ -101,5 +102,7 @@ class Queued(Protocol):
     """A strategy with a limit of its own on how many runs go on at once, beside what every strategy has."""
 
     def admit(self) -> AbstractAsyncContextManager[None]:
-        """A place, to be held from before :meth:`Strategy.open` to after the close. Waiting for it isn't counted against
-        the run's time limit; it is bounded, and then raises :class:`Unobservable`."""
+        """A place, to be held from before :meth:`Strategy.open` to after the close.
+
+        Waiting for it isn't counted against the run's time limit; it is bounded, and then raises :class:`Unobservable`.
+        """

@@ -14,7 +14,7 @@ from typing import Any
 from reconciler.execute.egress import Guard
 from reconciler.execute.http.engine import BODY, Engine
 from reconciler.execute.http.hop import Answer, Hop, Way
-from reconciler.execute.http.request import REDIRECTS, BadUrl, Request, first, redirected
+from reconciler.execute.http.request import REDIRECTS, BadUrl, Request, authorization, first, redirected
 from reconciler.execute.port import Collected, Context, Failed
 from reconciler.execute.reach import Limit
 
@@ -57,6 +57,8 @@ class HttpConnection:
         self._guard = guard
         self._secrets = secrets
         self._limit = Limit(config.get("timeout") or 30_000)
+        credentials = authorization(config) if secrets else None
+        self.masks = () if credentials is None else (credentials.partition(" ")[2],)
 
     async def collect(self, collector: str, config: Mapping[str, Any]) -> Collected:
         """Request, and follow. Every answer is a result; only what kept us from getting one is a failure."""

@@ -113,7 +113,7 @@ def first(config: Mapping[str, Any], collector: Mapping[str, Any]) -> Request:
         if any(c in value for c in "\r\n\0"):
             raise Failed(f"the value of the header {name} holds a line break or a zero byte")
     given = {name.lower() for name, _ in headers}
-    if "authorization" not in given and (credentials := _authorization(config)) is not None:
+    if "authorization" not in given and (credentials := authorization(config)) is not None:
         headers.append(("Authorization", credentials))
     if "user-agent" not in given:
         headers.append(("User-Agent", f"gitops-reconciler/{__version__}"))
@@ -143,7 +143,8 @@ def redirected(request: Request, status: int, location: str, secrets: Iterable[s
     return replace(following, headers=tuple((n, v) for n, v in following.headers if n not in hidden)), hidden
 
 
-def _authorization(config: Mapping[str, Any]) -> str | None:
+def authorization(config: Mapping[str, Any]) -> str | None:
+    """The strategy's credentials as a header's value. Raises :class:`Failed` for a token that can't be one."""
     if config.get("authType") == "basic":
         pair = f"{config.get('authUsername') or ''}:{config.get('authPassword') or ''}"
         return f"Basic {b64encode(pair.encode()).decode()}"
