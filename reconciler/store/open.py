@@ -39,14 +39,14 @@ def open_executing(address: str) -> SqlExecuting:
     return SqlExecuting(Database(store_path(address)))
 
 
-def open_to_read(address: str) -> SqlStore:
-    """Open for planning. A store that isn't there yet reads as empty and isn't made."""
+def open_to_read(address: str, *, shared: bool = False) -> SqlStore:
+    """Open for planning. A store that isn't there yet reads as empty and isn't made. ``shared``: see ``Database``."""
     path = store_path(address)
     if path == MEMORY or not Path(path).exists():
-        return SqlStore(Database(MEMORY))
+        return SqlStore(Database(MEMORY, shared=shared))
     try:
-        return SqlStore(Database(path))
+        return SqlStore(Database(path, shared=shared))
     except StoreError as error:
         if "read-only" in error.message or "can't be opened" in error.message:
-            return SqlStore(Database(path, readonly=True))
+            return SqlStore(Database(path, readonly=True, shared=shared))
         raise

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from reconciler.base.errors import StoreError
 from reconciler.secrets.encrypted import Row
-from reconciler.store.database import Database
-from reconciler.store.open import store_path
+from reconciler.store.database import MEMORY, Database
+from reconciler.store.open import open_to_read, store_path
 from reconciler.store.sql_reader import SqlReader
 from reconciler.store.sql_secrets import SecretRows
 
@@ -73,10 +73,16 @@ class SharedStore:
         if self._closed:
             raise StoreError(f"the store {self.where} was closed")
         if self._db is None:
-            if not self._create and not self.exists():
-                raise StoreError(f"the store {self.where} isn't there", hint="gitops apply makes it")
-            self._db = Database(self.where, shared=True)
+            self._db = Database(self.where, shared=True) if self._create else self._there()
         return self._db
+
+    def _there(self) -> Database:
+        """What is there already, for who may only read it as well."""
+        found = open_to_read(self.where, shared=True).db
+        if found.path == MEMORY:
+            found.close()
+            raise StoreError(f"the store {self.where} isn't there", hint="gitops apply makes it")
+        return found
 
     def _drop(self) -> None:
         if self._db is not None:

@@ -91,6 +91,11 @@ def test_set_says_where_it_is_not_asked(secret: Secret) -> None:
     assert "doesn't name it" in listed.err
 
 
+def test_a_value_too_short_to_be_masked_is_told(secret: Secret) -> None:
+    assert "isn't masked" in secret("set", "PIN", text="123", GITOPS_SECRETS="store").err
+    assert secret("set", "PIN", text="1234", GITOPS_SECRETS="store").err == ""
+
+
 def test_a_value_on_the_command_line_is_refused_and_not_repeated(secret: Secret) -> None:
     done = secret("set", "TOKEN", VALUE, text="")
     assert done.code == 2

@@ -41,12 +41,16 @@ def set_secret(ctx: click.Context, *, where: Where, output: Output, name: str, e
     """Keep a secret in the store, encrypted with GITOPS_MASTER_KEY. Its value is read from standard input."""
     from reconciler.flows.apply import Actor
     from reconciler.flows.secrets import encrypted
+    from reconciler.secrets.masking import SHORTEST
 
     if ctx.args:
         raise click.UsageError("the value isn't taken from the command line: pass it on standard input", ctx)
     wanted = _name(name, environment)
     kept = encrypted(os.environ, lambda: _rows(where, create=True))
-    kept.set(wanted, _value(wanted), actor=Actor.here().name)
+    value = _value(wanted)
+    kept.set(wanted, value, actor=Actor.here().name)
+    if len(value) < SHORTEST:
+        output.note(f"It has less than {SHORTEST} characters: so short a value isn't masked in the output of scripts.")
     _unasked(output)
     if output.json:
         _told(output, wanted)

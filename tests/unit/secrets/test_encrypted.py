@@ -6,6 +6,7 @@ import base64
 import os
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,32 @@ def test_a_rotation_does_not_undo_what_was_set_meanwhile(rows: SharedStore) -> N
     finally:
         late.close()
     assert Encrypted(rows, [key(2)]).get(TOKEN) == "newer"
+
+
+def test_many_threads_take_turns(rows: SharedStore) -> None:
+    kept = Encrypted(rows, [key()])
+
+    def work(n: int) -> list[str | None]:
+        name = SecretName(f"N{n}")
+        kept.set(name, f"value {n}", actor="ann")
+        return [kept.get(name) for _ in range(20)]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(work, range(24)))
+    assert found == [[f"value {n}"] * 20 for n in range(24)]
+
+
+def test_a_file_that_may_only_be_read_is_read(path: Path, rows: SharedStore) -> None:
+    Encrypted(rows, [key()]).set(TOKEN, VALUE, actor="ann")
+    rows.close()
+    path.chmod(0o400)
+    path.parent.chmod(0o500)
+    again = SharedStore(str(path))
+    try:
+        assert Encrypted(again, [key()]).get(TOKEN) == VALUE
+    finally:
+        again.close()
+        path.parent.chmod(0o700)
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
