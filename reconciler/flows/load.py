@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.base.canonical import digest
 from reconciler.base.diagnostics import Diagnostic, Fault, Place
 from reconciler.flows.locate import Located
+from reconciler.kinds.extras import absent, remedy, sentence
 from reconciler.kinds.table import V1_KINDS
 from reconciler.kinds.validate import RuntimeTemplate, validate
 from reconciler.model.resource import Key, Resource
@@ -83,6 +84,8 @@ def _read_document(parsed: Parsed, located: Located, result: FileResult, *, sour
     if faults or not validated.body or any(f.severity == "error" for f in upgraded.faults):
         _note_failed(upgraded.data, result)
         return
+    if (absence := _missing_extra(upgraded.kind, upgraded.data)) is not None:
+        result.diagnostics.append(located.diagnostic(nth, absence, original=migrated))
     result.resources.append(
         Resource(
             Key(upgraded.kind, upgraded.data["metadata"]["name"]),
@@ -99,6 +102,17 @@ def _read_document(parsed: Parsed, located: Located, result: FileResult, *, sour
             validated.renamed_from,
         )
     )
+
+
+def _missing_extra(kind: str, data: dict[str, Any]) -> Fault | None:
+    """A warning, since whoever applies may well be on another machine than the workers."""
+    if kind != "Check":
+        return None
+    strategy = data["spec"]["strategy"]["type"].partition("@")[0]
+    if not absent(strategy):
+        return None
+    hint = f"{remedy(strategy)}, where the check runs"
+    return Fault("missing-extra", sentence(strategy), ("spec", "strategy", "type"), hint, "warning")
 
 
 _FOLLOW = frozenset(

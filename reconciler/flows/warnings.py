@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from reconciler.base.canonical import dumps, loads
 from reconciler.base.diagnostics import Diagnostic, Place
+from reconciler.kinds.extras import still_true
 
 
 def pack(diagnostics: Iterable[Diagnostic]) -> bytes:
@@ -18,11 +19,12 @@ def pack(diagnostics: Iterable[Diagnostic]) -> bytes:
 
 
 def unpack(packed: Iterable[str]) -> tuple[Diagnostic, ...]:
-    """The warnings of several files, sorted by place."""
+    """The warnings of several files, sorted by place. What was missing on this machine is left out where it came."""
     found = [
         Diagnostic(code, message, Place(*place) if place else None, hint, "warning", excerpt)
         for text in packed
         if text
         for code, message, place, hint, excerpt in loads(text)
+        if code != "missing-extra" or still_true(message)
     ]
     return tuple(sorted(found, key=lambda d: d.order))
