@@ -25,6 +25,8 @@ WORDS: dict[Standing, str] = {
     "unknown": "no runs yet",
     "healthy": "healthy",
 }
+_LONG = 120
+"""Characters of a reason in a table; commands that show one run have all of it."""
 _FOLDED = 40
 """From so many rows on, those that are healthy are only counted."""
 _OF_SYSTEM = ("CHECK", "ENVIRONMENT", "HEALTH", "SINCE", "LAST RUN", "WHY")
@@ -72,7 +74,7 @@ def _slice(seen: Seen, now: float) -> list[str]:
     state = seen.state
     since = span(now - state.since) if state.runs else "-"
     last = "-" if state.last_at is None else f"{span(now - state.last_at)} ago"
-    return [f"{MARKS[seen.standing]} {WORDS[seen.standing]}", since, last, reason(seen, now) or ""]
+    return [f"{MARKS[seen.standing]} {WORDS[seen.standing]}", since, last, shortened(reason(seen, now) or "")]
 
 
 def totals_line(report: HealthReport, style: Style) -> str:
@@ -113,7 +115,7 @@ def _coloured(lines: Iterator[str], style: Style) -> Iterator[str]:
 def _row(system: SystemHealth, cell: Cell, now: float) -> list[str]:
     since = "-" if cell.since is None else span(now - cell.since)
     health = f"{MARKS[cell.standing]} {WORDS[cell.standing]}"
-    return [system.name, cell.environment or "-", health, since, _checks(cell), why(cell, now)]
+    return [system.name, cell.environment or "-", health, since, _checks(cell), shortened(why(cell, now))]
 
 
 def _checks(cell: Cell) -> str:
@@ -135,6 +137,11 @@ def why(cell: Cell, now: float) -> str:
         if said is not None:
             return f"{seen.check}: {said}"
     return ""
+
+
+def shortened(text: str) -> str:
+    """A reason as it stands in a table."""
+    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
 
 
 def reason(seen: Seen, now: float) -> str | None:

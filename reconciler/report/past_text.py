@@ -9,7 +9,7 @@ from reconciler.flows.health import seen
 from reconciler.flows.runs import Digest, Past, Told
 from reconciler.model.run import Outcome
 from reconciler.model.slice import SliceName
-from reconciler.report.health_text import LOOKS, MARKS, WORDS, reason
+from reconciler.report.health_text import LOOKS, MARKS, WORDS, reason, shortened
 from reconciler.report.moments import moment, span, took
 from reconciler.report.run_text import outcome, run_text
 from reconciler.report.style import Style, safe
@@ -100,7 +100,7 @@ def _runs(runs: Sequence[Told]) -> Iterator[_Row]:
         run = told.run
         late = took(_late(told)) if run.at > run.slot else "-"
         cells = [moment(run.at), run.region or "-", outcome(run.outcome, Style()), took(run.duration_ms), late]
-        yield run.at, 1, [*cells, run.reason or ""]
+        yield run.at, 1, [*cells, shortened(run.reason or "")]
 
 
 def _transitions(transitions: Sequence[Transition]) -> Iterator[_Row]:

@@ -1,0 +1,79 @@
+"""What a worker does, seen through the commands of those who look."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.servers.answers import Answers, answering
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Gitops
+    from tests.conftest import Kit, Repo
+
+
+@pytest.fixture
+def server() -> Iterator[Answers]:
+    """Answers 200 in staging, 503 in production."""
+    with answering() as answers:
+        answers.status["/production"] = 503
+        yield answers
+
+
+@pytest.fixture
+def web(repo: Repo, kit: Kit, gitops: Gitops, server: Answers) -> Repo:
+    """One check each second in two environments, applied."""
+    check = kit.check("home", server.url + "/{{ environment.id }}")
+    check["spec"]["interval"] = "1s"
+    check["spec"]["collectors"][0]["assertions"] = [{"field": "statusCode", "operator": "equals", "value": 200}]
+    assigned = {"check": "home", "thresholds": {"degraded": 1, "unhealthy": 2}}
+    environments = ["production", "staging"]
+    repo.put("all.yaml", [*map(kit.environment, environments), check, kit.system("shop", environments, [assigned])])
+    repo.put(".gitignore", ".gitops/\n")
+    repo.commit()
+    assert gitops("apply").code == 0
+    return repo
+
+
+def until(ask: Callable[[], Any], *, within: float = 30.0) -> Any:
+    """The first answer that isn't empty."""
+    deadline = time.monotonic() + within
+    while not (found := ask()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def test_a_worker_is_seen_and_so_is_what_it_finds(web: Repo, gitops: Gitops, server: Answers, tmp_path: Path) -> None:
+    def healths() -> dict[str, str]:
+        systems = gitops("status", "--format", "json").json["health"]["systems"]
+        return {e["environment"]: e["health"] for s in systems for e in s["environments"]}
+
+    with (tmp_path / "log").open("wb") as log:
+        command = [sys.executable, "-m", "reconciler", "worker", "-C", str(web.path)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            until(lambda: healths() == {"production": "unhealthy", "staging": "healthy"})
+            assert "1 worker alive on " in gitops("status").out
+            server.status.clear()
+            until(lambda: healths() == {"production": "healthy", "staging": "healthy"})
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+    assert "No worker is alive" in gitops("status").out
+    told = gitops("runs", "shop/home/production", "--format", "json").json
+    assert [t["now"] for t in told["transitions"]] == ["healthy", "unhealthy", "degraded"]
+    assert all(0 <= r["latenessMs"] < 5000 for r in told["runs"])
+    assert len({r["due"] for r in told["runs"]}) == len(told["runs"])
+    gitops("run", "home")
+    workers = [r["worker"] for r in gitops("runs", "shop/home/production", "--format", "json").json["runs"]]
+    assert workers[0] == "tester by hand"
+    assert len(set(workers[1:])) == 1
