@@ -10,7 +10,7 @@ from tests.servers.process import Server, found
 
 PASSWORD = "pro'be pässword"
 
-_SHARED = Path("/usr/share/mysql")
+_SHARED = (Path("/usr/share/mysql"), Path("/usr/share/mariadb"))
 
 _SETUP = f"""
 create database orders character set utf8mb4
@@ -43,9 +43,7 @@ class Mysql(Server):
         data.mkdir()
         (data / "mysql").mkdir()
         self.own(data, data / "mysql")
-        script = "use mysql;\n" + "".join(
-            (_SHARED / name).read_text() for name in ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
-        )
+        script = "use mysql;\n" + _system("system_tables") + _system("system_tables_data")
         self.run(*self._program(), "--bootstrap", "--skip-networking", data=script.encode())
         self.authority = Authority(self.folder / "ca")
         self.certificate, self.key = self.authority.issue(["localhost"])
@@ -70,3 +68,9 @@ class Mysql(Server):
         fast = ("--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=8M")
         small = ("--innodb-log-file-size=8M", "--performance-schema=off", "--aria-pagecache-buffer-size=1M")
         return [found("mariadbd", "mysqld"), "--no-defaults", f"--datadir={self.folder / 'data'}", *fast, *small]
+
+
+def _system(name: str) -> str:
+    """One of the server's own scripts, which later releases keep under another name."""
+    paths = [folder / f"{prefix}_{name}.sql" for folder in _SHARED for prefix in ("mariadb", "mysql")]
+    return next(path for path in paths if path.exists()).read_text()
