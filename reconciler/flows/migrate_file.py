@@ -19,6 +19,7 @@ from reconciler.kinds.table import V1_KINDS
 from reconciler.model.resource import Resource
 from reconciler.rewrite.claims import same
 from reconciler.rewrite.document import Rewritten, rewrites
+from reconciler.rewrite.lean import leanest
 from reconciler.rewrite.text import Edits
 from reconciler.source.faults import Parsed
 from reconciler.source.layout import layouts, with_paths
@@ -82,28 +83,42 @@ class _Doc:
     way: Rewritten | None = None
 
 
-def migrate_file(path: str, data: bytes, wanted: Wanted) -> FileChange:
+def migrate_file(path: str, content: bytes, wanted: Wanted) -> FileChange:
     """Everything about one file. Never raises for what a file can hold."""
-    change = FileChange(path, data)
-    located = Located(path, data)
-    before = read_file(path, "", data, source=wanted.source, explicit=wanted.explicit)
+    change = FileChange(path, content)
+    located = Located(path, content)
+    before = read_file(path, "", content, source=wanted.source, explicit=wanted.explicit)
     change.before = before.resources
-    docs = _chosen(data, before, located, wanted, change)
+    docs = _chosen(content, before, located, wanted, change)
     if not docs:
         change.after = change.before
         return change
-    text = data.decode("utf-8")
-    found = layouts(data)
+    text = content.decode("utf-8")
+    found = layouts(content)
     todo: list[_Doc] = []
     for parsed, upgraded in docs:
         layout = found.get(parsed.index)
         if layout is None:
             change.failed.append(_defect(located, parsed, "its text can't be taken apart"))
             continue
-        ways = rewrites(with_paths(layout), parsed.value, upgraded.data or {})
-        todo.append(_Doc(parsed, upgraded, ways))
+        old = next(r for r in before.resources if r.nth == parsed.index)
+        data = _leanest(parsed.value, upgraded, old)
+        noted = frozenset(f.path for f in upgraded.faults if f.code == "left-out")
+        ways = rewrites(with_paths(layout), parsed.value, data, noted)
+        todo.append(_Doc(parsed, upgraded._replace(data=data), ways))
     _settle(text, before, todo, located, wanted, change)
     return change
+
+
+def _leanest(original: dict[str, Any], upgraded: Upgraded, old: Resource) -> dict[str, Any]:
+    """What is to be written: the migrated document, less the empty things that change nothing."""
+    from reconciler.kinds.validate import validate
+
+    def same_meaning(candidate: Any) -> bool:
+        found = validate(upgraded.kind or "", candidate)
+        return found.body == old.body and not any(f.severity == "error" for f in found.faults)
+
+    return leanest(original, upgraded.data or {}, same_meaning)
 
 
 def _chosen(
@@ -182,7 +197,10 @@ def _edited(text: str, docs: list[_Doc]) -> bytes:
     for doc in docs:
         if doc.way is not None:
             edits.extend(doc.way.edits)
-    return edits.apply(text, 0, len(text)).encode()
+    new = edits.apply(text, 0, len(text))
+    if text[-1:] not in ("\r", "\n") and new[-1:] in ("\r", "\n"):  # the last line went, and with it the open end
+        new = new[:-2] if new.endswith("\r\n") else new[:-1]
+    return new.encode()
 
 
 def _holds(

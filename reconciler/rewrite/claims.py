@@ -30,6 +30,7 @@ class Claims:
         self._strong(target, (), original)
         self._weak(target, ())
         self._by_name(target)
+        self._by_key(target)
 
     def below(self, path: Path) -> set[Path]:
         """The old paths that the new value at ``path`` is made of, at whatever depth."""
@@ -88,14 +89,34 @@ class Claims:
                 self.of[path], self.users[old] = old, path
             self._weak(value, path)
 
+    def _by_key(self, target: Any) -> None:
+        """A map that became a list of maps: an item that holds one of its keys as a text was that pair."""
+        for path, old in list(self.slots.items()):
+            items, pairs = _get(target, path), _get(self._original, old)
+            if not isinstance(items, list) or not isinstance(pairs, dict):
+                continue
+            for index, item in enumerate(items):
+                names = (
+                    [v for v in item.values() if isinstance(v, str) and v in pairs] if isinstance(item, dict) else []
+                )
+                for name in names[:1]:
+                    free = [k for k, v in item.items() if v is not names[0] and (*path, index, k) not in self.of]
+                    source = (*old, name)
+                    if len(free) == 1 and source not in self.users and _kind(item[free[0]]) is _kind(pairs[name]):
+                        self.of[*path, index, free[0]], self.users[source] = source, (*path, index, free[0])
+
     def _by_name(self, target: Any) -> None:
         """A key that is new here and gone there, and nowhere else: it moved, and a step changed its value."""
         gone, new = _keys(self._original, (), self.users), _keys(target, (), self.of)
         for name in gone.keys() & new.keys():
             if len(gone[name]) == len(new[name]) == 1 and isinstance(name, str):
                 (path, value), (old, former) = new[name][0], gone[name][0]
-                if _kind(value) is _kind(former) and old not in self.slots.values():
+                if old in self.slots.values():
+                    continue
+                if _kind(value) is _kind(former):
                     self.of[path], self.users[old] = old, path
+                else:
+                    self.slots.setdefault(path, old)
 
     def _by_content(self, path: Path, value: Any) -> Path | None:
         for below, origin in self._followed.carried(path):

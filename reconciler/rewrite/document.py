@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from reconciler.base.diagnostics import Path
 from reconciler.rewrite.claims import Claims
-from reconciler.rewrite.job import Comment, Job
+from reconciler.rewrite.job import Comment, Home, Job
 from reconciler.rewrite.place import Surgeon
 from reconciler.rewrite.text import Edits
 from reconciler.source.layout import Layout
@@ -27,32 +29,37 @@ class Rewritten(NamedTuple):
     expanded: tuple[tuple[int, str], ...]
 
 
-def rewrites(layout: Layout, original: dict[str, Any], target: dict[str, Any]) -> Iterator[Rewritten]:
-    """Ways to edit a document so that it means ``target``, the smallest first. Whoever asks has to check them."""
+def rewrites(
+    layout: Layout, original: dict[str, Any], target: dict[str, Any], noted: frozenset[Path] = frozenset()
+) -> Iterator[Rewritten]:
+    """Ways to edit a document so that it means ``target``, the smallest first. Whoever asks has to check them.
+
+    ``noted``: paths of the original that go, and stay as comments where they were.
+    """
     claims = Claims(original, target)
     seen: list[str] = []
     for careful, expand in _ATTEMPTS:
-        found = _attempt(layout, original, target, claims, careful=careful, expand=expand)
-        if found is not None:
-            text = found.edits.apply(layout.text, 0, len(layout.text))
+        job = Job(layout, original, target, claims, careful, expand, frozenset(), noted)
+        with suppress(ValueError):  # edits that overlap: the next way has others
+            found = _attempt(job)
+            text = found.edits.apply(layout.text, 0, len(layout.text)) if found is not None else None
+            if found is None or text is None:
+                continue
             if text not in seen:
                 seen.append(text)
                 yield found
 
 
-def _attempt(
-    layout: Layout, original: dict[str, Any], target: dict[str, Any], claims: Claims, *, careful: bool, expand: bool
-) -> Rewritten | None:
-    """Done again until it is known which comments travel."""
-    travelled: frozenset[int] = frozenset()
+def _attempt(job: Job) -> Rewritten | None:
+    """Done again until it is known which comments travel. Raises ``ValueError`` when its edits contradict."""
     for _ in range(_PASSES):
-        job = Job(layout, original, target, claims, careful, expand, travelled)
         edits = Edits()
-        if not Surgeon(job).place(layout.root, target, (), edits):
+        job.home = Home(edits, job.layout.root.start, 0)
+        if not Surgeon(job).place(job.layout.root, job.target, (), edits):
             return None
-        if job.moving == travelled:
+        if job.settled:
             break
-        travelled = frozenset(job.moving)
+        job = job.again()
     told = job.told
     return Rewritten(
         edits,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from reconciler.base.diagnostics import Path
+from reconciler.rewrite import scalars
 from reconciler.rewrite.claims import Claims, same
 from reconciler.rewrite.text import BREAK, Edits, column, comments, lead, line_start, rest, tail
 from reconciler.source.layout import Layout, Node, key_of, merges
+from reconciler.source.scalars import BadNumber, resolve
 
+_TAG = re.compile(r"!\S*[ \t]*")
 _COLON = re.compile(r"[ \t]*:")
 
 
@@ -33,6 +36,14 @@ class Entry(NamedTuple):
     next: int
 
 
+class Home(NamedTuple):
+    """The nearest entry in block style around what is being edited: comments may stand above it."""
+
+    edits: Edits
+    at: int
+    indent: int
+
+
 class Comment(NamedTuple):
     """A comment that lost its key and stays where the key was. ``at`` is its offset in the old text."""
 
@@ -52,6 +63,9 @@ class Told:
 class Job:
     """One attempt. ``travelled``: offsets of comments that move with their entry, known from the attempt before.
 
+    ``carried``: those that were put down again inside of something that moves as a whole; ``depth``: whether such a
+    thing is being edited.
+    ``noted``: paths of what version 2 has nothing for, which stays as comments.
     ``careful``: edit inside of long texts, rather than replace them. ``expand``: write every alias out.
     """
 
@@ -62,21 +76,39 @@ class Job:
     careful: bool
     expand: bool
     travelled: frozenset[int]
+    noted: frozenset[Path] = frozenset()
+    carried: frozenset[int] = frozenset()
     moving: set[int] = field(default_factory=set)
+    carrying: set[int] = field(default_factory=set)
+    depth: int = 0
     told: Told = field(default_factory=Told)
-    home: tuple[int, int] = (0, 0)
+    home: Home = None  # type: ignore[assignment]  # set before the first edit
     step: int = 2
     offset: int = 2
     quote: str = '"'
+    key_quote: str = ""
+    all_quoted: bool = False
     ending: str = "\n"
     _entries: dict[int, list[Entry]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # What moves to another place is no loss.
+        self.noted -= self.claims.users.keys()
         text = self.layout.text
         found = BREAK.search(text, self.layout.root.start)
         found = found or BREAK.search(text)
         self.ending = found.group() if found else "\n"
         self._style()
+
+    def again(self) -> Job:
+        """The same once more, knowing which comments travel."""
+        travelled, carried = frozenset(self.moving), frozenset(self.carrying)
+        return replace(self, travelled=travelled, carried=carried, moving=set(), carrying=set(), told=Told())
+
+    @property
+    def settled(self) -> bool:
+        """Whether the attempt before knew already which comments move."""
+        return self.moving == self.travelled and self.carrying == self.carried
 
     @property
     def text(self) -> str:
@@ -178,13 +210,42 @@ class Job:
         """Where an entry ends, deeper comments behind it included."""
         return tail(self.text, entry.next, entry.indent)
 
-    def keep_comments(self, edits: Edits, found: Sequence[Comment]) -> None:
+    def properties(self, node: Node, value: Any) -> str:
+        """The anchor and tag of a scalar, for a new value; a tag of another type is left out."""
+        found = self.text[node.start : node.body]
+        if "!" in found and self.layout.at(node.path) is node and type(self.old(node.path)) is not type(value):
+            return _TAG.sub("", found)
+        return found
+
+    def spelled(self, value: Any, *, flow: bool) -> str:
+        """A new scalar; in quotes where every text of the document is."""
+        if self.all_quoted and isinstance(value, str):
+            return scalars.quoted(value, self.quote)
+        return scalars.emitted(value, flow=flow, quote=self.quote)
+
+    def commented(self, entry: Entry) -> list[str]:
+        """An entry as lines of comments, from its own column on."""
+        parent = self.layout.at(entry.value.path[:-1])
+        end = entry.end if parent is not None and parent.flow else entry.next
+        first, *others = BREAK.split(self.text[entry.start : end].rstrip("\r\n"))
+        return [f"# {first}", *(f"# {line[min(entry.indent, _blanks(line)) :]}".rstrip() for line in others)]
+
+    def keep_comments(self, found: Sequence[Comment]) -> None:
         """Put the comments that don't travel on lines of their own, above the entry that is being edited."""
-        at, indent = self.home
-        for comment in found:
-            if comment.at not in self.travelled:
-                self.told.comments[comment.at] = comment
-                edits.insert(at, f"{comment.text}{self.ending}{' ' * indent}")
+        self.put([comment.text for comment in self.staying(found)])
+
+    def put(self, lines: Sequence[str]) -> None:
+        """Lines of comments above the entry that is being edited."""
+        for line in lines:
+            self.home.edits.insert(self.home.at, f"{line}{self.ending}{' ' * self.home.indent}")
+
+    def staying(self, found: Sequence[Comment]) -> list[Comment]:
+        """Those of some comments that stay behind; they are listed."""
+        stay = [c for c in found if c.at not in self.travelled and (self.depth or c.at not in self.carried)]
+        self.told.comments.update((comment.at, comment) for comment in stay)
+        if self.depth:
+            self.carrying.update(comment.at for comment in stay)
+        return stay
 
     def _pair(self, node: Node, key: Node, value: Node) -> Entry:
         text, start = self.text, key.start
@@ -227,11 +288,15 @@ class Job:
         steps: list[int] = []
         offsets: list[int] = []
         quotes = {'"': 0, "'": 0}
+        keys = {"": 0, '"': 0, "'": 0}
+        plain = 0
         waiting = [self.layout.root]
         while waiting:
             node = waiting.pop()
             if node.style in quotes:
                 quotes[node.style] += 1
+            elif node.scalar and not node.style and isinstance(resolved(node.text or ""), str):
+                plain += 1
             if node.alias or node.scalar:
                 continue
             for key, value in node.pairs or ():
@@ -241,10 +306,26 @@ class Job:
                         by = inner[0].indent - column(self.text, key.start)
                         (steps if value.pairs is not None else offsets).append(by)
                 waiting.append(value)
+                if key.style in keys and not merges(key):
+                    keys[key.style] += 1
             waiting += node.items or []
         self.step = steps[0] if steps and 0 < steps[0] <= 8 else 2
         self.offset = offsets[0] if offsets and 0 <= offsets[0] <= 8 else self.step
         self.quote = "'" if quotes["'"] > quotes['"'] else '"'
+        self.all_quoted = not plain and sum(quotes.values()) > 2
+        self.key_quote = "" if keys[""] else max(keys, key=lambda quote: keys[quote])
+
+
+def resolved(text: str) -> Any:
+    """What a plain scalar reads as."""
+    try:
+        return resolve(text)
+    except BadNumber:
+        return None
+
+
+def _blanks(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _scalars(node: Node, start: int, end: int) -> list[tuple[int, int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from reconciler.base.diagnostics import Path
 from reconciler.rewrite import scalars
 from reconciler.rewrite.claims import same
-from reconciler.rewrite.job import Entry
+from reconciler.rewrite.job import Entry, Home
 from reconciler.rewrite.render import Renderer
 from reconciler.rewrite.text import Edits, line_start, rest, shifted
 from reconciler.source.layout import Node, key_of, merges
@@ -54,7 +55,7 @@ class Surgeon(Renderer):
                 careful=job.careful,
                 ending=job.ending,
             )
-            edits.replace(node.body, node.end, new)
+            edits.replace(node.start, node.end, job.properties(node, target) + new)
             return True
         fits = isinstance(target, dict) if node.pairs is not None else isinstance(target, list)
         if not fits or not target or (node.flow and not self._braced(node)) or not job.entries(node):
@@ -102,10 +103,35 @@ class Surgeon(Renderer):
                     instead.setdefault(where, []).append(step)
                 else:
                     after.setdefault(behind, []).append(step)
+        self._alike(node, target, at, keep, instead, after)
         gone = [i for i in range(len(entries)) if i not in keep and i not in instead]
         if -1 in after and gone and (gone[0] == 0 or not keep):
             instead[gone[0]] = [*after.pop(-1), *instead.get(gone[0], [])]
         return Fates(keep, instead, after)
+
+    def _alike(
+        self,
+        node: Node,
+        target: Any,
+        at: Path,
+        keep: dict[int, Step],
+        instead: dict[int, list[Step]],
+        after: dict[int, list[Step]],
+    ) -> None:
+        """One text that goes and one value that comes, made of words of it: it is that one, in its place."""
+        gone = [
+            i
+            for i, entry in enumerate(self.job.entries(node))
+            if i not in keep and i not in instead and entry.value.path not in self.job.claims.users
+        ]
+        new = [step for steps in after.values() for step in steps if not self.job.claims.below((*at, step))]
+        if len(gone) == len(new) == 1 and node.pairs is not None:
+            old = self.job.entries(node)[gone[0]].value.text
+            if old and any(word and word in old for word in _texts(target[new[0]])):
+                keep[gone[0]] = new[0]
+                for steps in after.values():
+                    if new[0] in steps:
+                        steps.remove(new[0])
 
     def _steps(self, node: Node) -> list[Step | None]:
         if node.pairs is not None:
@@ -164,8 +190,8 @@ class Surgeon(Renderer):
         first = self._first_inline(entries, fates, edits)
         for i, entry in enumerate(entries):
             home = job.home
-            if not entry.inline:
-                job.home = (entry.start, entry.indent)
+            if not entry.inline and i != first:
+                job.home = Home(edits, entry.start, entry.indent)
             if i in fates.keep:
                 step = fates.keep[i]
                 if step != "<<" or not (entry.key is not None and merges(entry.key)):
@@ -193,7 +219,8 @@ class Surgeon(Renderer):
             return None
         if first > 0:
             start, end = entries[0].start, entries[first].start
-            job.keep_comments(edits, job.comments(start, line_start(job.text, end)))
+            for gone, following in pairwise(entries[: first + 1]):
+                self._keep_of(gone, line_start(job.text, following.start))
             if first in fates.keep:
                 edits.replace(start, end, "")
         return first
@@ -223,7 +250,7 @@ class Surgeon(Renderer):
         text = self.flow(target, at) if isinstance(target, (dict, list)) else self.scalar(target, at, flow=False)
         _, made_of = self._made_of(at)
         text = shifted(text, entry.indent - made_of.indent if made_of is not None else 0)
-        job.keep_comments(edits, job.comments(entry.after, node.end, node))
+        job.keep_comments(job.comments(entry.after, node.end, node))
         edits.replace(entry.after, max(node.end, entry.after), f" {text}")
 
     def _block_value(self, entry: Entry, target: Any, at: Path, edits: Edits) -> None:
@@ -235,7 +262,7 @@ class Surgeon(Renderer):
             else:
                 lines = self.items(target, at, entry.indent + 2)
             new = " " + job.ending.join([lines[0].lstrip(" "), *lines[1:]])
-            job.keep_comments(edits, job.comments(entry.after, node.end, node))
+            job.keep_comments(job.comments(entry.after, node.end, node))
             edits.replace(entry.after, entry.end, new)
             return
         if isinstance(target, dict):
@@ -249,32 +276,44 @@ class Surgeon(Renderer):
         # The comment on the line of the key stays there; the others were read with the lines that they belong to.
         _, below = rest(job.text, entry.after)
         end = job.tail(entry)
-        job.keep_comments(edits, job.comments(below, end, node))
+        job.keep_comments(job.comments(below, end, node))
         self._replace_lines(below, end, lines, edits)
 
     def _instead(self, entries: list[Entry], i: int, lines: list[str], edits: Edits, *, inline: bool) -> None:
         job, entry = self.job, entries[i]
         if entry.inline or inline:
             start = entries[0].start
-            job.keep_comments(edits, job.comments(entry.start, entry.next, entry.value))
+            self._keep_of(entry, entry.next)
             self._replace_lines(start, entry.next, [lines[0].lstrip(" "), *lines[1:]], edits)
             return
-        start = self._gone_from(entries, i)
-        job.keep_comments(edits, job.comments(entry.start, entry.next))
-        self._replace_lines(start, entry.next, lines, edits, keep_until=line_start(job.text, entry.start))
+        if entry.value.path in job.noted:
+            kept = job.commented(entry)
+        else:
+            kept = [comment.text for comment in job.staying(job.comments(entry.start, entry.next))]
+        lines = [*(" " * entry.indent + line for line in kept), *lines]
+        self._replace_lines(self._gone_from(entries, i), self._gone_until(entry), lines, edits)
 
     def _remove(self, entries: list[Entry], i: int, edits: Edits) -> None:
         """Take an entry out; comments that go nowhere stay where it was."""
         job, entry = self.job, entries[i]
-        start = self._gone_from(entries, i)
-        line = line_start(job.text, entry.start)
-        for comment in job.comments(start, line):
-            if comment.at not in job.travelled:
-                job.told.comments[comment.at] = comment
-        kept = [c for c in job.comments(entry.start, entry.next) if c.at not in job.travelled]
-        job.told.comments.update((c.at, c) for c in kept)
+        if entry.value.path in job.noted:
+            lines = [" " * entry.indent + line for line in job.commented(entry)]
+            self._replace_lines(line_start(job.text, entry.start), entry.next, lines, edits)
+            return
+        above = job.comments(job.lead(entry, entries[i - 1].next if i else 0), line_start(job.text, entry.start))
+        job.told.comments.update((c.at, c) for c in above if c.at not in job.travelled)
+        kept = job.staying(job.comments(entry.start, entry.next))
         new = "".join(f"{' ' * entry.indent}{c.text}{job.ending}" for c in kept)
-        edits.replace(start, entry.next, new)
+        edits.replace(self._gone_from(entries, i), self._gone_until(entry), new)
+
+    def _keep_of(self, entry: Entry, end: int) -> None:
+        """What stays, as comments, of an entry that can't leave them where it was."""
+        job = self.job
+        if entry.value.path in job.noted:
+            job.put(job.commented(entry))
+            job.keep_comments(job.comments(entry.next, end))
+        else:
+            job.keep_comments(job.comments(entry.start, end))
 
     def _gone_from(self, entries: list[Entry], i: int) -> int:
         """Where the lines begin that go with an entry: at its comments, when they go."""
@@ -284,6 +323,12 @@ class Surgeon(Renderer):
         above = job.comments(lead, line)
         return lead if above and all(c.at in job.travelled for c in above) else line
 
+    def _gone_until(self, entry: Entry) -> int:
+        """Where the lines end that go with an entry: behind the deeper comments that follow it, when they go."""
+        tail = self.job.tail(entry)
+        below = self.job.comments(entry.next, tail)
+        return tail if below and all(c.at in self.job.travelled for c in below) else entry.next
+
     def _insert(self, at: int, lines: list[str], edits: Edits) -> None:
         job = self.job
         text = "".join(line + job.ending for line in lines)
@@ -291,17 +336,14 @@ class Surgeon(Renderer):
             text = job.ending + text[: -len(job.ending)]
         edits.insert(at, text)
 
-    def _replace_lines(
-        self, start: int, end: int, lines: list[str], edits: Edits, *, keep_until: int | None = None
-    ) -> None:
-        ended = job_ended = self.job.text[end - 1 : end] in ("\r", "\n")
-        text = self.job.ending.join(lines) + (self.job.ending if ended or job_ended else "")
-        edits.replace(start, end, text)
+    def _replace_lines(self, start: int, end: int, lines: list[str], edits: Edits) -> None:
+        ended = self.job.text[end - 1 : end] in ("\r", "\n")
+        edits.replace(start, end, self.job.ending.join(lines) + (self.job.ending if ended else ""))
 
     # Flow style
 
     def _place_flow(self, node: Node, target: Any, at: Path, edits: Edits, fates: Fates) -> None:
-        job, entries = self.job, self.job.entries(node)
+        entries = self.job.entries(node)
         standing = [i for i in range(len(entries)) if i in fates.keep or i in fates.instead]
         for i, entry in enumerate(entries):
             if i in fates.keep:
@@ -310,7 +352,7 @@ class Surgeon(Renderer):
                     self._keep_flow(entry, step, target[step], (*at, step), edits)
             elif i in fates.instead:
                 new = ", ".join(self._flow_entries(fates.instead[i], target, at))
-                job.keep_comments(edits, job.comments(entry.start, entry.end, entry.value))
+                self._keep_of(entry, entry.end)
                 edits.replace(entry.start, entry.end, new)
             else:
                 self._remove_flow(entries, i, standing, edits)
@@ -341,11 +383,13 @@ class Surgeon(Renderer):
             colon = key is not None and entry.after == key.end
             edits.replace(entry.after, entry.end, f": {new}" if colon else f" {new}")
             return
-        job.keep_comments(edits, job.comments(node.start, node.end, node))
+        job.keep_comments(job.comments(node.start, node.end, node))
         edits.replace(node.start, node.end, new)
 
     def _remove_flow(self, entries: list[Entry], i: int, standing: list[int], edits: Edits) -> None:
         job = self.job
+        if entries[i].value.path in job.noted:
+            self._keep_of(entries[i], entries[i].end)
         if any(j > i for j in standing):
             start, end = entries[i].start, entries[i + 1].start
         elif standing and i == standing[-1] + 1:
@@ -354,7 +398,8 @@ class Surgeon(Renderer):
             start, end = entries[0].start, entries[-1].end
         else:
             return
-        job.keep_comments(edits, job.comments(start, end))
+        noted = [(e.start, e.end) for e in entries if e.value.path in job.noted]
+        job.keep_comments([c for c in job.comments(start, end) if not any(s <= c.at < e for s, e in noted)])
         edits.replace(start, end, "")
 
     def _separator(self, entries: list[Entry], i: int) -> str:
@@ -363,3 +408,11 @@ class Surgeon(Renderer):
         if len(entries) > 1 and all(not entry.inline for entry in entries[1:]) and not entries[i].inline:
             return f",{job.ending}{' ' * entries[i].indent}"
         return ", "
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []

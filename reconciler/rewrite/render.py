@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.base.diagnostics import Path
 from reconciler.rewrite import scalars
 from reconciler.rewrite.claims import same
-from reconciler.rewrite.job import Entry, Job
+from reconciler.rewrite.job import Entry, Home, Job
 from reconciler.rewrite.text import BREAK, Edits, line_start, rest, shifted
 from reconciler.source.layout import Node
 
@@ -38,6 +38,8 @@ class Renderer(ABC):
         """The lines of one pair, with the comments of the pair that it was."""
         node, entry = self._made_of(at)
         above, behind = self._company(at, entry, indent)
+        if entry is None and at in self.job.claims.slots:
+            above, behind = self._company_of_slot(self.job.claims.slots[at], indent)
         like = entry.key if entry is not None and entry.key is not None else None
         name = self._key(key, like)
         if node is not None and entry is not None and self._moves_whole(node, value) and entry.key is not None:
@@ -56,10 +58,11 @@ class Renderer(ABC):
                 return above + moved
         if isinstance(value, dict) and value and not self._flow_like(node):
             lines = self.pairs(value, at, indent + 2)
-            first = next(i for i, line in enumerate(lines) if not line.lstrip().startswith("#"))
-            lines[:first] = [" " * indent + line.lstrip() for line in lines[:first]]
-            lines[first] = f"{' ' * indent}- {lines[first][indent + 2 :]}"
-            return above + lines
+            # No comment may stand between a dash and its first key; those of the item itself go above it.
+            sign = " " * (indent + 2) + "#"
+            above += [line[2:] for line in lines if line.startswith(sign)]
+            first, *others = (line for line in lines if not line.startswith(sign))
+            return [*above, f"{' ' * indent}- {first[indent + 2 :]}", *others]
         return above + self._written(f"{' ' * indent}-", value, at, indent, behind, entry)
 
     def flow(self, value: Any, at: Path) -> str:
@@ -70,6 +73,8 @@ class Renderer(ABC):
         if node is not None and node.flow and not node.alias and self._braced(node):
             edits = Edits()
             if self.place(node, value, at, edits):
+                found = self.job.comments(node.start, node.end)
+                self.job.moving.update(c.at for c in found if not edits.covers(c.at))
                 return edits.apply(self.job.text, node.start, node.end)
         if isinstance(value, list):
             return "[" + ", ".join(self.flow(item, (*at, index)) for index, item in enumerate(value)) + "]"
@@ -84,8 +89,8 @@ class Renderer(ABC):
         """A scalar in its own words where they were somewhere before, else in those of what it replaces."""
         job, node = self.job, self._made_of(at)[0]
         if node is None or not node.scalar or node.start == node.end:
-            return scalars.emitted(value, flow=flow, quote=job.quote)
-        before = job.text[node.start : node.body]
+            return job.spelled(value, flow=flow)
+        before = job.properties(node, value)
         if same(job.old(node.path), value):
             if not flow or scalars.fits_flow(job.text, node):
                 return before + job.text[node.body : node.end]
@@ -104,9 +109,20 @@ class Renderer(ABC):
 
     def _company(self, at: Path, entry: Entry | None, indent: int) -> tuple[list[str], str]:
         """The comment lines above an entry, and the comment behind it, that go with it to its new place."""
-        job, old = self.job, self.job.claims.of.get(at, ())
-        if entry is None or not job.is_block(old) or old in job.claims.slots.values():
+        old = self.job.claims.of.get(at, ())
+        if entry is None or not self.job.is_block(old) or old in self.job.claims.slots.values():
             return [], ""
+        return self._comments_of(old, entry, indent, rest(self.job.text, entry.end)[0])
+
+    def _company_of_slot(self, old: Path, indent: int) -> tuple[list[str], str]:
+        """The same for what took the place of a value of another kind: the comment behind its key."""
+        entry = self.job.entry_of(old)
+        if entry is None or not self.job.is_block(old):
+            return [], ""
+        return self._comments_of(old, entry, indent, rest(self.job.text, entry.after)[0])
+
+    def _comments_of(self, old: Path, entry: Entry, indent: int, behind: str) -> tuple[list[str], str]:
+        job = self.job
         above: list[str] = []
         if not entry.inline:
             start = line_start(job.text, entry.start)
@@ -115,9 +131,11 @@ class Renderer(ABC):
             found = job.comments(lead, start)
             job.moving.update(comment.at for comment in found)
             above = [" " * indent + comment.text for comment in found]
-        behind, _ = rest(job.text, entry.end)
         if behind:
-            job.moving.add(job.text.index("#", entry.end))
+            start = entry.end if rest(job.text, entry.end)[0] == behind else entry.after
+            sign = job.text.index("#", start)
+            job.moving.add(sign)
+            behind = job.text[start:sign] + behind
         return above, behind
 
     def _floor(self, old: Path, entry: Entry) -> int:
@@ -137,7 +155,8 @@ class Renderer(ABC):
         """The text of an entry, edited and indented anew."""
         job = self.job
         edits, home = Edits(), job.home
-        job.home = (entry.start, entry.indent)
+        job.home = Home(edits, entry.start, entry.indent)
+        job.depth += 1
         try:
             if entry.key is not None and name is not None:
                 edits.replace(entry.start, entry.key.end, name)
@@ -145,8 +164,9 @@ class Renderer(ABC):
                 return None
         finally:
             job.home = home
+            job.depth -= 1
         end = job.tail(entry)
-        job.moving.update(comment.at for comment in job.comments(entry.start, end, None))
+        job.moving.update(c.at for c in job.comments(entry.start, end) if not edits.covers(c.at))
         text = shifted(edits.apply(job.text, entry.start, end), indent - entry.indent)
         lines = BREAK.split(text)
         while lines and not lines[-1].strip():
@@ -156,7 +176,7 @@ class Renderer(ABC):
     def _written(self, head: str, value: Any, at: Path, indent: int, behind: str, entry: Entry | None) -> list[str]:
         """``head`` is the key with its colon, or the dash."""
         node, _ = self._made_of(at)
-        trailing = f"  {behind}" if behind else ""
+        trailing = behind
         if isinstance(value, (dict, list)) and value and not self._flow_like(node):
             if isinstance(value, dict):
                 return [head + trailing, *self.pairs(value, at, indent + self.job.step)]
@@ -180,4 +200,6 @@ class Renderer(ABC):
     def _key(self, key: str, like: Node | None, *, flow: bool = False) -> str:
         if like is not None and like.scalar and like.text == key:
             return self.job.text[like.start : like.end]
-        return scalars.key(key, like if like is not None and like.scalar else None, flow=flow)
+        if like is None or not like.scalar:
+            return scalars.quoted(key, self.job.key_quote) if self.job.key_quote else scalars.emitted(key, flow=flow)
+        return scalars.key(key, like, flow=flow)

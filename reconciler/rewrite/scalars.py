@@ -41,9 +41,9 @@ def quoted(text: str, quote: str) -> str:
     return '"' + _escaped(text) + '"'
 
 
-def key(name: str, like: Node | None, *, flow: bool) -> str:
+def key(name: str, like: Node, *, flow: bool) -> str:
     """A key, quoted as the one was that it replaces."""
-    style = like.style if like is not None else ""
+    style = like.style
     if style in ("'", '"'):
         return quoted(name, style)
     return emitted(name, flow=flow)
@@ -108,16 +108,16 @@ def _escaped(text: str) -> str:
 def _block(source: str, value: str, ending: str) -> str | None:
     """As a literal block with the indentation that the old one had; None where it can't be."""
     header, *lines = BREAK.split(source)
+    old, sign, comment = header.partition("#")
     indent = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
-    if not indent or not value.strip("\n") or value[0] in " \n" or re.search(r"\d", header.partition("#")[0]):
+    if not indent or not value.strip("\n") or value[0] in " \n" or re.search(r"\d", old):
         return None
     if _NO_SINGLE.search(value.replace("\n", "")):
         return None
     body = value.rstrip("\n")
     kept = len(value) - len(body)
     chomp = {0: "-", 1: ""}.get(kept, "+")
-    _, _, comment = header.partition("#")
-    new = [f"|{chomp}" + (f"  #{comment}" if comment else "")]
+    new = [f"|{chomp}{old[len(old.rstrip()) :]}{sign}{comment}"]
     new += [" " * indent + line if line.strip() else line for line in body.split("\n")]
     return ending.join(new + [""] * max(0, kept - 1))
 
@@ -147,7 +147,9 @@ def _inside(text: str, node: Node, value: str) -> str | None:
         parts += (text[at:start], _spelled(new, node.style))
         at = offset(i2) if i2 > i1 else start
     result = "".join(parts) + text[at : node.end]
-    return result if reads(result) == value else None
+    # The line end behind a block belongs to its value, and isn't part of its text.
+    ended = result + "\n" if node.style in ("|", ">") and node.end < len(text) else result
+    return result if reads(ended) == value else None
 
 
 def _spelled(text: str, style: str) -> str:

@@ -33,13 +33,17 @@ class Edits:
         """All edits of another, of the same text."""
         self._all += other._all
 
+    def covers(self, at: int) -> bool:
+        """Whether the text at an offset is replaced."""
+        return any(start <= at < end for start, end, _ in self._all)
+
     def apply(self, text: str, start: int, end: int) -> str:
         """The span of ``text`` with the edits that lie in it. Raises ``ValueError`` for edits that overlap."""
         parts: list[str] = []
         at = start
         for first, last, new in sorted(self._all, key=lambda edit: (edit[0], edit[1])):
             if first < at or last > end:
-                raise ValueError("edits overlap")
+                raise ValueError(f"edits overlap at {first}")
             parts += (text[at:first], new)
             at = last
         parts.append(text[at:end])
