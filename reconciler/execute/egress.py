@@ -83,14 +83,21 @@ class Guard:
             self._passed.clear()
         self._passed[ip] = socket.AF_INET if address.version == 4 else socket.AF_INET6
 
+    def literal(self, host: str, port: int) -> Resolved | None:
+        """The address that is written out, None for a name. Raises :class:`Failed` for a denied one."""
+        host = _bare(host)
+        if host not in self._passed:
+            if _literal(host) is None:
+                return None
+            self.check(host)
+        return Resolved((Address(self._passed[host], host, port),), 0.0)
+
     async def resolve(self, host: str, port: int) -> Resolved:
         """Every address of the host, all of them allowed. Raises :class:`Unresolved` for a name that leads nowhere,
         :class:`Failed` for a denied address. Has no time limit of its own."""
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        if host in self._passed or _literal(host) is not None:
-            self.check(host)
-            return Resolved((Address(self._passed[host], host, port),), 0.0)
+        if (written := self.literal(host, port)) is not None:
+            return written
+        host = _bare(host)
         if not host or "\0" in host:
             raise Unresolved("there is no host to connect to")
         began = time.perf_counter()
@@ -105,6 +112,10 @@ class Guard:
         for address in addresses:
             self.check(address.ip)
         return Resolved(addresses, (time.perf_counter() - began) * 1000)
+
+
+def _bare(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:

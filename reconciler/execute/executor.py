@@ -116,8 +116,10 @@ class Executor:
 
     async def aclose(self) -> None:
         """End what strategies share between runs."""
-        for task in tuple(self._left_behind):
-            task.cancel()
+        if left := tuple(self._left_behind):
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=GIVING_UP)
         for strategy in self._strategies.values():
             await strategy.aclose()
         self._strategies.clear()

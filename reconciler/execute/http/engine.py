@@ -72,6 +72,7 @@ class Engine:
         self._idle: list[Transfer] = []
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._watched: dict[int, int] = {}
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
 
@@ -90,24 +91,29 @@ class Engine:
             return finish(transfer, await transfer.done)
         finally:
             self._running.pop(curl, None)
-            if added:
+            if added and not self._closed:
                 self._multi.remove_handle(curl)
             curl.reset()
-            if len(self._idle) < _POOLED:
+            if len(self._idle) < _POOLED and not self._closed:
                 self._idle.append(transfer)
             else:
                 curl.close()
 
     def close(self) -> None:
-        """End everything; transfers that run must have been cancelled before."""
+        """End everything; transfers that still run end as cancelled."""
         for handle in (self._timer, self._soon):
             if handle is not None:
                 handle.cancel()
         for fd in tuple(self._watched):
             self._unwatch(fd)
+        for curl, running in self._running.items():
+            self._multi.remove_handle(curl)
+            if running.done is not None:
+                running.done.cancel()
         for transfer in self._idle:
             transfer.curl.close()
         self._idle.clear()
+        self._closed = True
         self._multi.close()
 
     def _watch(self, what: int, fd: int, multi: Any, data: Any) -> None:

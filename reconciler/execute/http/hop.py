@@ -20,6 +20,8 @@ from reconciler.execute.port import Failed
 from reconciler.execute.reach import Limit, named
 from reconciler.execute.trust import bundle
 
+_PATIENCE_MS = 2000.0
+"""What an address gets to let us in while there is another one to try."""
 _CHARSET = re.compile(rb"charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _VERSIONS = {"1.1": pycurl.CURL_HTTP_VERSION_1_1, "2": pycurl.CURL_HTTP_VERSION_2TLS}
 _PROXIES = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -70,11 +72,10 @@ class Hop:
         """Resolve, check, connect to the first address that lets us, and ask. Raises :class:`Failed`."""
         way, target = self._way, self._request.target
         proxy = await self._proxy()
-        async with way.limit.during(f"resolving the name {target.host}"):
-            if proxy is None or proxy.kind == "socks5":
-                resolved = await way.guard.resolve(target.host, target.port)
-            else:
-                resolved = await self._behind_proxy()
+        resolved = way.guard.literal(target.host, target.port)
+        if resolved is None or _asks(proxy):
+            async with way.limit.during(f"resolving the name {target.host}"):
+                resolved = await (self._behind_proxy() if _asks(proxy) else way.guard.resolve(target.host, target.port))
         last: Failed | None = None
         addresses: tuple[Address | None, ...] = resolved.addresses or (None,)
         for at, address in enumerate(addresses):
@@ -115,7 +116,7 @@ class Hop:
         remaining = self._way.limit.left * 1000
         if remaining < 1:
             raise Failed(f"no time was left to request {self._where}", timed_out=True)
-        connecting = remaining / left
+        connecting = remaining if left == 1 else min(remaining / left, _PATIENCE_MS)
 
         def prepare(curl: pycurl.Curl) -> None:
             curl.setopt(pycurl.TIMEOUT_MS, max(1, int(remaining)))
@@ -184,6 +185,11 @@ class Hop:
             curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_BASIC)
             curl.setopt(pycurl.PROXYUSERNAME, str(config["proxyUsername"]))
             curl.setopt(pycurl.PROXYPASSWORD, str(config.get("proxyPassword") or ""))
+
+
+def _asks(proxy: Proxy | None) -> bool:
+    """Whether the proxy gets the name as it stands, and looks it up itself."""
+    return proxy is not None and proxy.kind != "socks5"
 
 
 class _NotConnected(Exception):
