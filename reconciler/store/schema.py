@@ -93,6 +93,7 @@ create table schedule (
   unique (system, "check", environment, region)) {ROWLESS};
 create index schedule_due on schedule (region, due_at) where lease = 0;
 create index schedule_leased on schedule (region, lease_until) where lease <> 0;
+create index schedule_failing on schedule (system, environment, health) where health <> 'healthy';
 create table run (
   id {IDENT}, system bigint not null, "check" bigint not null, environment bigint not null, slot {REAL} not null,
   region text not null, at {REAL} not null, duration_ms {REAL} not null, outcome text not null, reason text,

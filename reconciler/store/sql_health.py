@@ -5,7 +5,8 @@ Whoever records a run holds the write lock, so that each change of health is see
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,7 @@ from reconciler.store.database import Database
 from reconciler.store.executing import SliceState, Transition
 
 _TRANSITION = 'scope, system, "check", environment, region, at, was, now, cause, by_check, by_environment'
+_BAD: tuple[Health, ...] = ("degraded", "unhealthy")
 _STATE = (
     'system, "check", environment, region, digest, generation, interval_ms, due_at, worker, health, since, runs, '
     "last_at, last_outcome, reason"
@@ -39,13 +41,36 @@ class Row:
     pace: str
 
 
+class _Failing:
+    """How many slices of a system aren't healthy, by environment, and in all of them (None).
+
+    Counts, as a system of thousands of slices that fail one after the other would be looked through for each.
+    """
+
+    def __init__(self, rows: Iterable[tuple[int, Health, int]]) -> None:
+        self._counts: Counter[tuple[int | None, Health]] = Counter()
+        for environment, health, count in rows:
+            self._counts[environment, health] += count
+            self._counts[None, health] += count
+
+    def worst(self, environment: int | None) -> Health:
+        """The worst of them."""
+        return worst(health for health in _BAD if self._counts[environment, health])
+
+    def move(self, environment: int, was: Health, now: Health) -> None:
+        """One of them changed."""
+        for where in (environment, None):
+            self._counts[where, was] -= 1
+            self._counts[where, now] += 1
+
+
 class Judge:
     """Derives health from runs, one after the other, within one transaction."""
 
     def __init__(self, db: Database, now: float) -> None:
         self._db = db
         self._now = now
-        self._systems: dict[int, dict[tuple[int, int, str], Health]] = {}
+        self._systems: dict[int, _Failing] = {}
         self._rows: list[tuple[Any, ...]] = []
 
     def add(self, run: Run, row: Row) -> None:
@@ -61,21 +86,24 @@ class Judge:
     def _changed(self, run: Run, was: Health, now: Health) -> None:
         """A slice changed: note that, and what it makes of the environment and of the system."""
         system, check, environment = run.key
-        healths = self._of(system)
-        before, before_all = _view(healths, environment), worst(healths.values())
-        healths[check, environment, run.region] = now
-        after, after_all = _view(healths, environment), worst(healths.values())
+        failing = self._failing(system)
+        before = failing.worst(environment), failing.worst(None)
+        failing.move(environment, was, now)
+        after = failing.worst(environment), failing.worst(None)
         self._note("slice", run, (system, check, environment, run.region), was, now)
-        if environment != NO_ENVIRONMENT and before != after:
-            self._note("environment", run, (system, 0, environment, ""), before, after)
-        if before_all != after_all:
-            self._note("system", run, (system, 0, 0, ""), before_all, after_all)
+        if environment != NO_ENVIRONMENT and before[0] != after[0]:
+            self._note("environment", run, (system, 0, environment, ""), before[0], after[0])
+        if before[1] != after[1]:
+            self._note("system", run, (system, 0, 0, ""), before[1], after[1])
 
-    def _of(self, system: int) -> dict[tuple[int, int, str], Health]:
-        """The health of each slice of a system, before the change that is being noted."""
+    def _failing(self, system: int) -> _Failing:
+        """What fails of a system, before the change that is being noted."""
         if system not in self._systems:
-            sql = 'select "check", environment, region, health from schedule where system = ?'
-            self._systems[system] = {(c, e, region): health for c, e, region, health in self._db.rows(sql, (system,))}
+            sql = (
+                "select environment, health, count(*) from schedule where system = ? and health <> 'healthy' "
+                "group by environment, health"
+            )
+            self._systems[system] = _Failing(self._db.rows(sql, (system,)))
         return self._systems[system]
 
     def _note(self, scope: str, run: Run, of: tuple[int, int, int, str], was: Health, now: Health) -> None:
@@ -123,10 +151,6 @@ def _transition(row: tuple[Any, ...]) -> Transition:
     number, scope, system, check, environment, region, at, was, now, cause, by_check, by_environment = row
     by = SliceKey(system, by_check, by_environment)
     return Transition(number, scope, SliceKey(system, check, environment), region, at, was, now, cause, by)
-
-
-def _view(healths: dict[tuple[int, int, str], Health], environment: int) -> Health:
-    return worst(health for key, health in healths.items() if key[1] == environment)
 
 
 @lru_cache(maxsize=4096)

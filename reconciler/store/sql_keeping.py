@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.base.canonical import dumps, loads
 from reconciler.model.run import Run
 from reconciler.model.slice import SliceKey
-from reconciler.store.database import Database
+from reconciler.store.database import Database, translated
 from reconciler.store.executing import Aggregate
 from reconciler.store.metrics import measure, merged
 from reconciler.store.progress import progress, set_progress
@@ -53,17 +53,22 @@ class Keeping:
             f"select {KEY}, condensed, gone from keeping where condensed < ? order by condensed limit ?", (over, limit)
         )
         for start in range(0, len(places), _AT_A_TIME):
-            made = [(row, self._hours(row[:4], row[4], over)) for row in places[start : start + _AT_A_TIME]]
+            made = [(row, *self._hours(row[:4], row[4], over)) for row in places[start : start + _AT_A_TIME]]
             with self.db.transaction(lasting=False):
-                for row, hours in made:
-                    self._store(row, hours, float(over))
+                for row, hours, until in made:
+                    self._store(row, hours, until)
         return len(places) + self._add_late(limit)
 
-    def _hours(self, place: Place, since: float, over: float) -> list[Aggregate]:
-        """The aggregates of the hours of a slice between its mark and ``over``."""
-        sql = f"select {RUN_COLUMNS} from run where {WHERE} and slot >= ? and slot < ? and late = 0 order by slot"
-        runs = map(read_run, self.db.rows(sql, (*place, since, over)))
-        return list(_aggregates(place, runs))
+    def _hours(self, place: Place, since: float, over: int) -> tuple[list[Aggregate], float]:
+        """The next hours of a slice that are to be condensed, and until when: a day of runs is read at most."""
+        settled = f"from run where {WHERE} and slot >= ? and slot < ? and late = 0"
+        first = self.db.rows(f"select min(slot) {settled}", (*place, since, over))[0][0]
+        if first is None:
+            return [], float(over)
+        until = min(_floor(first, DAY) + DAY, float(over))
+        with translated(self.db.path):
+            rows = self.db.run(f"select {RUN_COLUMNS} {settled} order by slot", (*place, first, until))
+            return list(_aggregates(place, map(read_run, rows))), until
 
     def _store(self, row: tuple[Any, ...], hours: Iterable[Aggregate], over: float) -> None:
         place, was, gone = row[:4], row[4], row[5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from reconciler.base.canonical import dumps, loads
@@ -39,14 +40,14 @@ class Runs:
         if not done:
             return []
         # Making text of them may take longer than storing it; nobody else waits for it here.
-        details = [dumps(run.detail).decode() for run, _ in done]
+        fit = [(*_fit(run), finished) for run, finished in done]
         with self.db.transaction():
             judge = Judge(self.db, self.db.clock())
             condensed = progress(self.db, "condensed")
             rows: dict[tuple[SliceKey, str], Row | None] = {}
             runs: dict[tuple[SliceKey, str, float], tuple[Any, ...]] = {}
             updates = []
-            for (run, finished), detail in zip(done, details, strict=True):
+            for run, detail, finished in fit:
                 place = (run.key, run.region)
                 if place not in rows:
                     rows[place] = self._row(place)
@@ -125,6 +126,16 @@ class Runs:
     def position(self) -> int:
         """See the protocol."""
         return int(self.db.rows("select coalesce(max(id), 0) from run")[0][0])
+
+
+def _fit(run: Run) -> tuple[Run, str]:
+    """A run that can be stored, and its detail as text. What can't be mustn't keep the rest of its batch out."""
+    if run.reason is not None and not run.reason.isascii():
+        run = replace(run, reason=run.reason.encode("utf-8", "replace").decode())
+    try:
+        return run, dumps(run.detail).decode()
+    except TypeError as error:
+        return run, dumps({"collectors": [], "error": f"what it measured can't be kept: {error}"}).decode()
 
 
 def _values(run: Run, detail: str, *, late: bool) -> tuple[Any, ...]:

@@ -138,7 +138,7 @@ def test_two_that_condense_at_once_count_nothing_twice(
     rig.at = T0 + HOUR + 61
     other, read = rig.more(), type(rig.hands)._hours
 
-    def meanwhile(hands: Any, *given: Any) -> list[Aggregate]:
+    def meanwhile(hands: Any, *given: Any) -> tuple[list[Aggregate], float]:
         found = read(hands, *given)
         if hands is rig.hands:
             everything(other)

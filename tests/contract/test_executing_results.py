@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.base.errors import StoreError
 from reconciler.flows.orphans import plan_delete
-from reconciler.model.run import Outcome, Run
+from reconciler.health.rollup import worst
+from reconciler.model.run import Health, Outcome, Run
+from reconciler.model.slice import SliceKey
 from reconciler.store.executing import Claim, Finished, Transition
 from reconciler.store.open import open_executing
 from reconciler.store.schema import steps
@@ -174,6 +178,33 @@ def test_a_slice_without_environment_makes_no_view_of_one(rig: Rig) -> None:
     assert [t.scope for t in rig.tick("unhealthy")] == ["slice", "system"]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_told_adds_up_to_what_is(rig: Rig, seed: int) -> None:
+    """Whoever follows the transitions knows the health of everything at any time."""
+    chance = random.Random(seed)
+    rig.apply(systems=["a", "b"], checks=["x", "y"], thresholds={"degraded": 1, "unhealthy": 2})
+    told_of: dict[tuple[str, SliceKey], str] = {}
+    for _ in range(40):
+        bad = chance.choice([0.0, 0.2, 0.9])
+        failing = {s.key for s in rig.hands.states() if chance.random() < bad}
+
+        def outcome(claim: Claim, failing: set[SliceKey] = failing) -> Outcome:
+            return "unhealthy" if claim.key in failing else "healthy"
+
+        for t in rig.tick(outcome):
+            assert told_of.get((t.scope, t.key), "healthy") == t.was
+            assert t.was != t.now
+            told_of[t.scope, t.key] = t.now
+        parts: dict[tuple[str, SliceKey], list[Health]] = {}
+        for s in rig.hands.states():
+            parts.setdefault(("slice", s.key), []).append(s.health)
+            parts.setdefault(("environment", SliceKey(s.key.system, 0, s.key.environment)), []).append(s.health)
+            parts.setdefault(("system", SliceKey(s.key.system, 0, 0)), []).append(s.health)
+        assert {k: v for k, v in told_of.items() if v != "healthy"} == {
+            k: worst(v) for k, v in parts.items() if worst(v) != "healthy"
+        }
+
+
 def test_the_regions_of_a_slice_are_judged_apart(rig: Rig) -> None:
     rig.apply(environments=["production"], regions=["local", "fra"], thresholds={"degraded": 1, "unhealthy": 9})
     rig.step(30)
@@ -274,6 +305,18 @@ def test_a_run_that_cannot_be_stored_leaves_none_of_its_batch(rig: Rig) -> None:
     rig.sql("drop trigger full_disk")
     rig.hands.finish(done)
     assert rig.hands.position() == 2
+
+
+def test_a_run_that_cannot_be_written_does_not_keep_others_out(rig: Rig) -> None:
+    rig.apply()
+    rig.step(30)
+    claims = rig.claim()
+    odd = replace(rig.run(claims[0], "unhealthy"), reason="half \ud83d é", detail={"collectors": [], "n": 2**80})
+    rig.hands.finish([Finished(claims[0], odd, ""), Finished(claims[1], rig.run(claims[1]), "")])
+    (kept,) = rig.hands.runs(claims[0].key)
+    assert kept.reason == "half ? é"
+    assert "can't be kept" in kept.detail["error"]
+    assert len(rig.hands.runs(claims[1].key)) == 1
 
 
 @pytest.mark.parametrize("version", [1, 2])
