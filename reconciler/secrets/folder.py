@@ -13,7 +13,7 @@ from reconciler.secrets.port import Listed, SecretName, SecretsError, is_environ
 
 LARGEST = 64 * 1024
 """Bytes of a file."""
-_TRIES = 3
+_TRIES = 100
 
 
 class FromFolder:
@@ -25,13 +25,15 @@ class FromFolder:
 
     def get(self, name: SecretName) -> str | None:
         """See the port. A folder that isn't there is an error: it is configured, so that something is wrong."""
-        for left in reversed(range(_TRIES)):
+        missing = None
+        for _ in range(_TRIES):
             try:
                 return self._read(name)
-            except FileNotFoundError:
-                # Between the look at a link and its target Kubernetes may have changed both.
-                if not os.path.lexists(self._path(name)) or not left:
+            except FileNotFoundError as error:
+                # Between the look at a link and its target Kubernetes may have changed both: then it leads elsewhere.
+                if error.filename == missing:
                     break
+                missing = error.filename
             except NotADirectoryError:
                 break
             except OSError as error:

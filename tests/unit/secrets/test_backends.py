@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,32 @@ def test_environments_that_can_not_be() -> None:
     for environment in ("", "Prod", "a/b", "..", "a" * 64):
         with pytest.raises(SecretsError):
             parse_name("A", environment)
+
+
+def test_a_reader_never_falls_between_two_versions(folder: Path) -> None:
+    """As Kubernetes does it: a new folder, the link changed in one step, the old folder removed."""
+    backend, done = FromFolder(str(folder)), threading.Event()
+    (folder / "..0").mkdir()
+    (folder / "..0" / "TOKEN").write_text("value")
+    (folder / "..data").symlink_to("..0")
+    (folder / "TOKEN").symlink_to("..data/TOKEN")
+
+    def change() -> None:
+        for n in range(1, 100):
+            (folder / f"..{n}").mkdir()
+            (folder / f"..{n}" / "TOKEN").write_text("value")
+            (folder / "..new").symlink_to(f"..{n}")
+            os.replace(folder / "..new", folder / "..data")
+            (folder / f"..{n - 1}" / "TOKEN").unlink()
+            (folder / f"..{n - 1}").rmdir()
+        done.set()
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        seen = set()
+        while not done.is_set():
+            seen.add(backend.get(SecretName("TOKEN")))
+    finally:
+        changing.join()
+    assert seen == {"value"}
