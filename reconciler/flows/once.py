@@ -226,7 +226,10 @@ def in_memory(source: Source, progress: Progress | None = None) -> Iterator[Read
             lock_timeout=0.0,
         )
         if not store.counts()[1]:
-            raise GitopsError("no system runs a check here", hint="a System lists the checks that watch it")
+            hint = "a System lists the checks that watch it"
+            if source.settings.external:
+                hint += "; what runs in environments of other sources can only be run once it is applied (gitops run)"
+            raise GitopsError("no system runs a check here", hint=hint)
         yield store
     finally:
         store.close()

@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -318,6 +320,34 @@ def test_an_interrupt_ends_it_cleanly_and_keeps_what_ended(web: Repo, gitops: Gi
     assert "1 of 2 without a run" in told
 
 
+@SANDBOX
+def test_an_interrupt_ends_scripts_too(repo: Repo, gitops: Gitops, kit: Kit) -> None:
+    repo.put("all.yaml", [script_check(kit, "slow", "sleep 7.125"), kit.system("host", [], ["slow"])])
+    repo.commit()
+    gitops("apply")
+    command = [*GITOPS, "run", "slow", "-C", str(repo.path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 20
+    while not sleepers("7.125"):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=5)
+    assert (process.returncode, out, err.strip()) == (130, "", "error: interrupted")
+    assert sleepers("7.125") == []
+
+
+def sleepers(seconds: str) -> list[int]:
+    """Processes that sleep for so long."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "cmdline").read_bytes() == f"sleep\0{seconds}\0".encode():
+                found.append(int(folder.name))
+    return found
+
+
 # -- test --------------------------------------------------------------------------------------------------------------
 
 
@@ -399,6 +429,11 @@ def test_test_where_nothing_runs(repo: Repo, gitops: Gitops, kit: Kit) -> None:
     ran = gitops("test")
     assert ran.code == 1
     assert "no system runs a check here" in ran.err
+    assert "gitops run" not in ran.err
+    repo.put("gitops.yaml", "external: {Environment: [live]}\n")
+    repo.put("b.yaml", kit.system("shop", ["live"], ["alone"]))
+    ran = gitops("test")
+    assert "can only be run once it is applied (gitops run)" in ran.err
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------
