@@ -185,5 +185,5 @@ def _inline(
         else:
             result = run_python(box, config["script"], **common)
     except ValueError as error:  # the fields hold what JSON has no form for
-        raise Failed(str(error)) from error
+        raise Unobservable(str(error)) from error
     return returned(result, box.sandbox.asked, given.warnings)

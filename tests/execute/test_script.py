@@ -203,6 +203,12 @@ def test_its_context(run: Run, language: str) -> None:
     assert json.loads(alone.result["message"])["environment"] is None
 
 
+def test_fields_that_are_no_json_are_nobodys_failure(run: Run) -> None:
+    found = run(inline("return True"), fields={"ratio": float("nan")})
+    assert found.outcome == "degraded"
+    assert "must be JSON" in (found.reason or "")
+
+
 RETURNS: list[tuple[str, str, dict[str, Any], str | None]] = [
     ("return None", "return undefined", {"success": True}, None),
     ("return True", "return true", {"success": True}, None),
