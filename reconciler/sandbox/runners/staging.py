@@ -35,6 +35,6 @@ def header(token: str, context: Mapping[str, Any], packages: tuple[str, ...]) ->
     """
     try:
         text = json.dumps({"token": token, "context": context, "packages": packages}, allow_nan=False)
-    except (TypeError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the context of a script must be JSON: {error}") from error
     return text.encode()
