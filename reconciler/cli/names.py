@@ -55,6 +55,13 @@ def orphan_names(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return _matching((s.resource.key for s in store.orphans()), incomplete) if store is not None else []
 
 
+def check_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Checks in the store."""
+    store = _store(ctx)
+    names = sorted(s.resource.key.name for s in store.resources() if s.resource.key.kind == "Check") if store else []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def slice_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """``system/check/environment`` of slices in the store."""
     from reconciler.flows.named import named

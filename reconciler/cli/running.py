@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SYSTEM = click.option("--system", metavar="NAME", help="On this system only.")
 ENVIRONMENT = click.option("--environment", metavar="NAME", help="In this environment only.")
 CONCURRENCY = click.option(
-    "--concurrency", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many at once."
+    "--concurrency", type=click.IntRange(1, 1000), default=10, show_default=True, metavar="N", help="How many at once."
 )
 
 

@@ -619,6 +619,23 @@ def test_watch_ends_by_itself_and_speaks_json(web: Repo, gitops: Gitops) -> None
     assert gitops("watch", "--for", "100ms", "--system", "shob").code == 1
 
 
+def test_watch_of_nothing(shop: Repo, gitops: Gitops) -> None:
+    told = gitops("watch")
+    assert (told.code, told.out) == (1, "")
+    assert "nothing was applied yet" in told.err
+
+
+def test_names_are_completed(web: Repo, gitops: Gitops) -> None:
+    def completed(words: str) -> list[str]:
+        env = {"_GITOPS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+        done = subprocess.run(GITOPS, capture_output=True, text=True, cwd=web.path, env={**os.environ, **env})
+        return [line.split(",")[1] for line in done.stdout.split()]
+
+    assert completed("gitops run r") == ["ready"]
+    assert completed("gitops runs shop/ready/") == ["shop/ready/production", "shop/ready/staging"]
+    assert completed("gitops runs nothing") == []
+
+
 def test_watch_as_data(web: Repo, gitops: Gitops) -> None:
     from reconciler.flows.watch import Watch
     from reconciler.report.watch_text import news_json

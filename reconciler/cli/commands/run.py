@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.lazy import Command
+from reconciler.cli.names import check_names
 from reconciler.cli.options import FULL, Where, prints, reads_store
 from reconciler.cli.running import CONCURRENCY, ENVIRONMENT, SYSTEM, show_runs
 from reconciler.report.output import Output
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("check", required=False)
+@click.argument("check", required=False, shell_complete=check_names)
 @SYSTEM
 @ENVIRONMENT
 @click.option("--all", "every", is_flag=True, help="Every check of every system.")

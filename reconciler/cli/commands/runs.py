@@ -15,7 +15,13 @@ _DAY = 86_400.0
 @click.command(cls=Command)
 @click.argument("slice_", metavar="SYSTEM/CHECK[/ENVIRONMENT]", shell_complete=slice_names)
 @click.option(
-    "-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many, newest first."
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many, newest first.",
 )
 @click.option("--since", type=Duration(), metavar="DURATION", help="Not older than this, such as 2h.")
 @click.option("--last", is_flag=True, help="The newest run in full: assertions, phases, sandbox, origin.")

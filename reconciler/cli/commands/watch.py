@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from reconciler.flows.watch import Watch
 
 _EVERY = 1.0
+_SHARE = 4
+"""Looking at a very large store takes a while; so many times as long it is left alone."""
 
 
 @click.command(cls=Command)
@@ -29,10 +31,14 @@ def command(where: Where, output: Output, *, system: str | None, failing: bool, 
 
     Events are changes of health and runs that failed. With --format json each is an object on a line of its own.
     """
+    from reconciler.base.errors import GitopsError
     from reconciler.cli.stores import executing_to_read, store_to_read
     from reconciler.flows.watch import Watch
 
-    reader = store_to_read(where.settled().store)
+    address = where.settled().store
+    reader = store_to_read(address)
+    if not reader.generation():
+        raise GitopsError(f"the store {address} is empty: nothing was applied yet", hint="gitops apply begins")
     watch = Watch(executing_to_read(reader), reader, system=system)
     end = None if seconds is None else time.monotonic() + seconds
     if output.terminal and not output.json:
@@ -60,13 +66,15 @@ def _screen(watch: Watch, output: Output, end: float | None, *, failing: bool) -
 
     with Screen(output.style) as screen:
         while True:
+            began = time.monotonic()
             screen.show(watch.health(failing=failing), watch.news())
-            if not _pause(end):
+            if not _pause(end, at_least=_SHARE * (time.monotonic() - began)):
                 return
 
 
-def _pause(end: float | None) -> bool:
+def _pause(end: float | None, *, at_least: float = 0.0) -> bool:
     """Wait until it is time to look again; whether there will be another time."""
-    left = _EVERY if end is None else end - time.monotonic()
-    time.sleep(max(0.0, min(_EVERY, left)))
+    wait = max(_EVERY, at_least)
+    left = wait if end is None else end - time.monotonic()
+    time.sleep(max(0.0, min(wait, left)))
     return end is None or time.monotonic() < end
