@@ -1,13 +1,15 @@
 """Numbers of many runs in little space: count, least, most, sum, and a sketch that gives percentiles and merges.
 
-The sketch is a t-digest: of those that merge it is the fastest here by far (2 µs for 60 values, 1 µs to merge two),
-and precise where people look, at the far end. An hour keeps fewer centroids than a day, as there are 24 times as many.
+The sketch is a t-digest: of those that merge it is the fastest by far (2 µs for 60 values, 1 µs to merge two, where a
+DDSketch takes 50 and 90), and precise where people look, at the far end: the hour of a check that runs once a minute
+has exact p95 and p99 with 40 centroids. A day gets more of them. A number that never varied has none.
 """
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.run import Run
@@ -58,8 +60,10 @@ def merged(parts: Sequence[Mapping[str, Metric]], span: str) -> dict[str, Metric
 
 def percentile(metric: Metric, percent: float) -> float:
     """A percentile of a metric, 0 to 100; 0 and 100 are exact."""
-    found = float(_loaded(metric).percentile(percent))
-    return min(max(found, float(metric["min"])), float(metric["max"]))
+    least, most = float(metric["min"]), float(metric["max"])
+    if "sketch" not in metric:
+        return least
+    return min(max(float(_loaded(metric).percentile(percent)), least), most)
 
 
 def percentiles(metric: Metric) -> dict[str, float]:
@@ -70,28 +74,41 @@ def percentiles(metric: Metric) -> dict[str, float]:
 def _metric(values: list[float], span: str) -> Metric:
     from fastdigest import TDigest
 
-    digest = TDigest.from_values(values, max_centroids=_CENTROIDS[span])
-    plain = {"count": len(values), "min": min(values), "max": max(values), "sum": sum(values)}
-    return {**plain, "sketch": b64encode(digest.to_bytes()).decode()}
+    found = {"count": len(values), "min": min(values), "max": max(values), "sum": sum(values)}
+    return _sketched(found, lambda: TDigest.from_values(values, max_centroids=_CENTROIDS[span]))
 
 
 def _join(metrics: Sequence[Metric], span: str) -> Metric:
-    from fastdigest import TDigest
-
-    digest = TDigest(max_centroids=_CENTROIDS[span])
-    for metric in metrics:
-        digest = digest.merge(_loaded(metric))
-    digest.max_centroids = _CENTROIDS[span]
-    return {
+    found = {
         "count": sum(m["count"] for m in metrics),
         "min": min(m["min"] for m in metrics),
         "max": max(m["max"] for m in metrics),
         "sum": sum(m["sum"] for m in metrics),
-        "sketch": b64encode(digest.to_bytes()).decode(),
     }
+    return _sketched(found, lambda: _merged(metrics, _CENTROIDS[span]))
+
+
+def _sketched(found: Metric, digest: Callable[[], TDigest]) -> Metric:
+    if found["min"] == found["max"]:
+        return found
+    return {**found, "sketch": b64encode(zlib.compress(digest().to_bytes(), 1)).decode()}
+
+
+def _merged(metrics: Sequence[Metric], centroids: int) -> TDigest:
+    from fastdigest import TDigest
+
+    digest = TDigest(max_centroids=centroids)
+    for metric in metrics:
+        digest = digest.merge(_loaded(metric))
+    digest.max_centroids = centroids
+    return digest
 
 
 def _loaded(metric: Metric) -> TDigest:
     from fastdigest import TDigest
 
-    return TDigest.from_bytes(b64decode(metric["sketch"]))
+    if "sketch" not in metric:
+        # As many as a sketch would have: between two of them values are interpolated.
+        many = min(metric["count"], _CENTROIDS["hour"])
+        return TDigest.from_values([float(metric["min"])] * many, w=metric["count"] / many)
+    return TDigest.from_bytes(zlib.decompress(b64decode(metric["sketch"])))

@@ -175,6 +175,19 @@ def test_whatever_comes_when_everything_is_counted_once(rig: Rig, seed: int) -> 
     )
 
 
+def test_what_never_varied_merges_with_what_did(rig: Rig, key: SliceKey) -> None:
+    rig.hands.record(runs_of(key, [MIDNIGHT + n for n in range(90)], ms=5.0))
+    rig.hands.record(runs_of(key, [MIDNIGHT + HOUR + n for n in range(10)], ms=7.0))
+    rig.at = MIDNIGHT + DAY + 61
+    everything(rig.hands)
+    assert [set(h.metrics["duration"]) for h in rig.hands.aggregates(key, span="hour")] == [
+        {"count", "min", "max", "sum"}
+    ] * 2
+    (day,) = rig.hands.aggregates(key, span="day")
+    assert percentiles(day.metrics["page.bytes"]) == {"p50": 100, "p95": 100, "p99": 100}
+    assert [percentile(day.metrics["duration"], p) for p in (0, 50, 85, 97, 100)] == [5, 5, 5, 7, 7]
+
+
 def test_numbers_that_a_script_invents_without_end_are_bounded(rig: Rig, key: SliceKey) -> None:
     for n in range(50):
         detail = {"collectors": [{"id": "s", "type": "script.execute", "result": {f"f{n}-{i}": i for i in range(100)}}]}
