@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import time
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 # Read once, by the import: its core else writes of each refused certificate to standard error.
@@ -19,8 +18,9 @@ from grpc.aio import init_grpc_aio, shutdown_grpc_aio
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
 from reconciler.base.durations import format_duration
+from reconciler.execute.attempts import Unreached, first
 from reconciler.execute.egress import Address
-from reconciler.execute.port import Collected, Context, Failed
+from reconciler.execute.port import Collected, Context
 from reconciler.execute.reach import Limit, named, since
 from reconciler.execute.trust import bundle
 
@@ -65,8 +65,8 @@ class Grpc:
         async with limit.during(f"resolving the name {host}"):
             resolved = await context.guard.resolve(host, port)
         connecting = time.perf_counter()
-        async with limit.during(f"connecting to {named(host, port)}"):
-            channel = await _first(resolved.addresses, config, limit)
+        attempt = partial(_connected, config=config, limit=limit)
+        channel = await first(resolved.addresses, attempt, host, port, limit=limit)
         phases = {"dns": round(resolved.took_ms, 3), "connect": since(connecting)}
         return GrpcConnection(channel, named(host, port), phases, began)
 
@@ -137,22 +137,7 @@ async def _check(channel: grpc.aio.Channel, service: str, seconds: float) -> str
         return "UNKNOWN"
 
 
-async def _first(addresses: tuple[Address, ...], config: Mapping[str, Any], limit: Limit) -> grpc.aio.Channel:
-    """Each address but the last has its even share of the time that is left."""
-    failures: list[str] = []
-    for index, address in enumerate(addresses):
-        left = len(addresses) - index
-        try:
-            async with asyncio.timeout(limit.left / left if left > 1 else None):
-                return await _connected(address, config, limit)
-        except TimeoutError:
-            failures.append(f"nothing answers ({address.ip})")
-        except ConnectionError as error:
-            failures.append(str(error))
-    raise Failed(f"can't connect to {named(config['host'], config['port'])}: {'; '.join(dict.fromkeys(failures))}")
-
-
-async def _connected(address: Address, config: Mapping[str, Any], limit: Limit) -> grpc.aio.Channel:
+async def _connected(address: Address, *, config: Mapping[str, Any], limit: Limit) -> grpc.aio.Channel:
     # Until when the core waits for a server that says nothing, whether or not anybody still wants the channel.
     channel = _channel(address, config, ("grpc.min_reconnect_backoff_ms", max(100, int(limit.left * 1000))))
     try:
@@ -163,7 +148,7 @@ async def _connected(address: Address, config: Mapping[str, Any], limit: Limit) 
             await channel.wait_for_state_change(state)
     except grpc.aio.AioRpcError as error:
         await channel.close()
-        raise ConnectionError(_words(error)) from None
+        raise Unreached(_words(error)) from None
     except BaseException:
         await channel.close()
         raise

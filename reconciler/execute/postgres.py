@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from psycopg import pq
 from psycopg.adapt import AdaptersMap, Buffer, Loader
 from psycopg.errors import QueryCanceled, ReadOnlySqlTransaction
 
+from reconciler.execute.attempts import Unreached, first
 from reconciler.execute.egress import Address
-from reconciler.execute.port import Collected, Context, Failed
-from reconciler.execute.reach import Limit, named, since
+from reconciler.execute.port import Collected, Context
+from reconciler.execute.reach import Limit, since
 from reconciler.execute.rows import Rows, overlong, plain
 from reconciler.execute.trust import bundle
 
@@ -76,10 +78,9 @@ class Postgres:
         began = time.perf_counter()
         async with limit.during(f"resolving the name {host}"):
             resolved = await context.guard.resolve(host, port)
-        settings = self._settings(config)
         connecting = time.perf_counter()
-        async with limit.during(f"connecting to {named(host, port)}"):
-            connection = await self._first(resolved.addresses, settings, named(host, port), limit)
+        attempt = partial(self._connected, settings=self._settings(config))
+        connection = await first(resolved.addresses, attempt, host, port, limit=limit)
         phases = {"dns": round(resolved.took_ms, 3), "connect": since(connecting)}
         return PostgresConnection(connection, phases, began)
 
@@ -93,26 +94,13 @@ class Postgres:
             self._folder.cleanup()
             self._folder = None
 
-    async def _first(
-        self, addresses: tuple[Address, ...], settings: dict[str, Any], where: str, limit: Limit
-    ) -> psycopg.AsyncConnection[Any]:
-        """Each address but the last has its even share of the time that is left."""
-        failures: list[str] = []
-        for index, address in enumerate(addresses):
-            left = len(addresses) - index
-            try:
-                async with asyncio.timeout(limit.left / left if left > 1 else None):
-                    return await psycopg.AsyncConnection.connect(
-                        hostaddr=address.ip, context=self._adapters, autocommit=True, prepare_threshold=None, **settings
-                    )
-            except TimeoutError:
-                failures.append(f"nothing answers ({address.ip})")
-            except (psycopg.Error, ValueError) as error:
-                sentence, final = _refusal(error)
-                failures.append(sentence)
-                if final:
-                    break
-        raise Failed(_without(f"can't connect to {where}: {'; '.join(dict.fromkeys(failures))}", settings))
+    async def _connected(self, address: Address, *, settings: dict[str, Any]) -> psycopg.AsyncConnection[Any]:
+        try:
+            return await psycopg.AsyncConnection.connect(
+                hostaddr=address.ip, context=self._adapters, autocommit=True, prepare_threshold=None, **settings
+            )
+        except (psycopg.Error, ValueError) as error:
+            raise _refusal(error, settings["password"]) from None
 
     def _settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Everything that libpq would else take from its environment or the home directory is said."""
@@ -227,14 +215,14 @@ async def _stopped(task: asyncio.Task[None]) -> None:
         await asyncio.wait({task}, timeout=_GRACE)
 
 
-def _refusal(error: Exception) -> tuple[str, bool]:
-    """What is wrong in one sentence, and whether it is the server's own word, which another address wouldn't change."""
+def _refusal(error: Exception, password: str) -> Unreached:
+    """What is wrong in one sentence."""
     # Advice comes on lines of its own, which are indented.
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
     last = lines[-1].strip() if lines else "it gave no reason"
     _, _, tail = last.rpartition(" failed: ")
-    answered = "FATAL:" in tail
-    return tail.replace("FATAL:", "").strip().rstrip("."), answered
+    sentence = tail.replace("FATAL:", "").strip().rstrip(".")
+    return Unreached(sentence.replace(password, "***") if password else sentence, final="FATAL:" in tail)
 
 
 def _complaint(error: BaseException) -> str:
@@ -244,8 +232,3 @@ def _complaint(error: BaseException) -> str:
     if isinstance(error, psycopg.OperationalError):
         return f"the connection was lost: {(str(error).strip().splitlines() or ['it gave no reason'])[0]}"
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _without(sentence: str, settings: Mapping[str, Any]) -> str:
-    password = settings.get("password")
-    return sentence.replace(password, "***") if password else sentence

@@ -74,7 +74,9 @@ def test_tls(server: Grpc, tmp_path: Path) -> None:
     assert "isn't trusted" in failure(Strategy, {**secure, "caCert": None}).sentence
     wrong_name = failure(Strategy, {**secure, "host": "127.0.0.1"})
     assert wrong_name.sentence.endswith(": its certificate is for another name")
-    assert failure(Strategy, {**secure, "port": server.port}).sentence.endswith(": the server doesn't speak TLS")
+    assert failure(Strategy, {**secure, "port": server.port}).sentence.endswith(
+        "the server doesn't speak TLS (127.0.0.1)"
+    )
     assert failure(Strategy, config(server.tls_port)).sentence.endswith(": the server closed the connection")
 
 
