@@ -31,7 +31,7 @@ def command() -> None:
 
 
 # Whoever writes the value behind the name must not find it in the complaint about it, which ends in a log.
-@command.command("set", cls=Command, context_settings={"allow_extra_args": True})
+@command.command("set", cls=Command, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 @click.argument("name")
 @_ENVIRONMENT
 @reads_store()
@@ -44,7 +44,8 @@ def set_secret(ctx: click.Context, *, where: Where, output: Output, name: str, e
     from reconciler.secrets.masking import SHORTEST
 
     if ctx.args:
-        raise click.UsageError("the value isn't taken from the command line: pass it on standard input", ctx)
+        more = "more than the name and known options stands on the command line, and isn't repeated here"
+        raise click.UsageError(f"{more}: if it is the value, pass it on standard input", ctx)
     wanted = _name(name, environment)
     kept = encrypted(os.environ, lambda: _rows(where, create=True))
     value = _value(wanted)
