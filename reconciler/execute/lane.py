@@ -2,15 +2,15 @@
 
 The rules, all of them:
 
-1. A run that needs the lane (:class:`~reconciler.execute.pacing.Pace`) takes a slot *and* a place in the lane. A few
+1. A run that needs the lane (:class:`~reconciler.execute.pacing.Pace`) takes a slot *and* a place in the lane. Some
    may wait for one; where that line is full too, one is deferred to its next tick and nothing is recorded. Who was
    turned away for longest comes first, so that each of them gets its turn.
 2. Everything else takes a slot, in the order in which it was due.
 3. Slices that were never healthy are unproven. While slots are free they just run. When all are taken and others
-   wait, unproven runs that may be repeated give way, oldest first and as many as wait, once they are 250 ms old:
-   they are stopped, nothing is recorded, and they need the lane from then on, where they get their whole time.
-   An unproven run that may not be repeated (a script, a POST) can't be stopped half way, and so begins in the lane
-   unless at least half of the slots are free.
+   wait, unproven runs that may be repeated give way, oldest first and as many as wait, once they took 250 ms, or four
+   times what runs take here (a busy worker is slow with all of them): they are stopped, nothing is recorded, and they
+   need the lane from then on, where they get their whole time. An unproven run that may not be repeated (a script, a
+   POST) can't be stopped half way, and so begins in the lane unless at least half of the slots are free.
 
 So a healthy majority shows itself within seconds, however many black holes there are among them. Everything here is
 pure: time is handed in, and the caller starts and gives back what it is told to.
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import count, islice, takewhile
 from typing import Generic, Literal, NamedTuple, TypeVar
@@ -30,8 +30,10 @@ K = TypeVar("K", bound=Hashable)
 Reason = Literal["lane_full", "line_full", "in_flight"]
 """Why a run was deferred. ``in_flight``: the slice runs already (its lease ran out meanwhile)."""
 
-PATIENCE = 0.25
-"""Seconds that an unproven run has in any case before it may be stopped."""
+PATIENCE, LONGEST_PATIENCE = 0.25, 2.0
+"""Seconds that an unproven run has before it may be stopped: at least, and at most."""
+_OFTEN = 4.0
+_WEIGHT = 0.05
 _REMEMBERED = 50_000
 
 
@@ -69,6 +71,7 @@ class Told(Generic[K]):
 @dataclass(slots=True)
 class _Running(Generic[K]):
     entry: Entry[K]
+    since: float
     in_lane: bool
 
 
@@ -86,6 +89,9 @@ class _Line(Generic[K]):
     def __contains__(self, key: K) -> bool:
         return key in self._keys
 
+    def __iter__(self) -> Iterator[K]:
+        return (entry.key for _, _, entry in self._order)
+
     def add(self, entry: Entry[K], since: float) -> None:
         insort(self._order, (since, next(self._count), entry))
         self._keys.add(entry.key)
@@ -102,12 +108,16 @@ class _Line(Generic[K]):
 
 
 class Slots(Generic[K]):
-    """``size`` runs at once, ``lane`` of them slow ones. ``line`` may wait for a slot, and as many for the lane."""
+    """``size`` runs at once, ``lane`` of them slow ones. ``line`` may wait for a slot, ``lane_line`` for the lane."""
 
-    def __init__(self, size: int, *, lane: int | None = None, line: int | None = None) -> None:
+    def __init__(
+        self, size: int, *, lane: int | None = None, line: int | None = None, lane_line: int | None = None
+    ) -> None:
         self.size = size
         self.lane = min(size, max(1, size // 4) if lane is None else lane)
         self.line = size if line is None else line
+        self.lane_line = self.line if lane_line is None else lane_line
+        self._usual = 0.0
         self._running: dict[K, _Running[K]] = {}
         self._yielding: dict[K, float] = {}  # since when, in the order in which they began
         self._in_lane = 0
@@ -140,11 +150,20 @@ class Slots(Generic[K]):
         """How many more would find a slot or a place in the line for one."""
         return max(0, self.size + self.line - len(self._running) - len(self._for_slot))
 
+    @property
+    def patience(self) -> float:
+        """Seconds that an unproven run has by now."""
+        return min(LONGEST_PATIENCE, max(PATIENCE, _OFTEN * self._usual))
+
+    def waiting_keys(self) -> list[K]:
+        """Of those that wait, for a slot or for the lane."""
+        return [*self._for_slot, *self._for_lane]
+
     def patience_ends(self) -> float | None:
         """When :meth:`give_way` may next have something to say; None while nobody waits."""
         if not self._for_slot:
             return None
-        return next((since + PATIENCE for since in self._yielding.values()), None)
+        return next((since + self.patience for since in self._yielding.values()), None)
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
@@ -157,26 +176,31 @@ class Slots(Generic[K]):
         else:
             self._wait(self._for_slot, entry, now)
             self._fill(now, told)
-            self._shorten(self._for_slot, "line_full", now, told)
+            self._shorten(self._for_slot, self.line, "line_full", now, told)
 
     def ended(self, key: K, now: float, told: Told[K]) -> None:
         """A run is over, or whoever waits is given back; its slot goes to the next."""
-        if not self._leave(key):
+        gone = self._leave(key)
+        if gone is None:
             self._for_slot.drop(key)
             self._for_lane.drop(key)
+        elif not gone.in_lane:
+            self._usual += _WEIGHT * (min(now - gone.since, LONGEST_PATIENCE) - self._usual)
         self._fill(now, told)
 
     def give_way(self, now: float) -> list[K]:
         """Runs that have to be stopped now, for others that wait. Answer each with :meth:`stopped`."""
         if not self._for_slot or len(self._running) < self.size:
             return []
-        old = takewhile(lambda run: now - run[1] >= PATIENCE, self._yielding.items())
+        patience = self.patience
+        old = takewhile(lambda run: now - run[1] >= patience, self._yielding.items())
         return [key for key, _ in islice(old, len(self._for_slot))]
 
     def stopped(self, key: K, now: float, told: Told[K]) -> None:
         """A run that gave way was stopped unfinished; it asks for the lane now."""
-        gone = self._running[key]
-        self._leave(key)
+        gone = self._leave(key)
+        if gone is None:
+            raise KeyError(key)
         self._ask_for_lane(gone.entry._replace(needs_lane=True), now, told)
         self._fill(now, told)
 
@@ -185,7 +209,7 @@ class Slots(Generic[K]):
     def _ask_for_lane(self, entry: Entry[K], now: float, told: Told[K]) -> None:
         self._wait(self._for_lane, entry, now)
         self._fill(now, told)
-        self._shorten(self._for_lane, "lane_full", now, told)
+        self._shorten(self._for_lane, self.lane_line, "lane_full", now, told)
 
     def _wait(self, line: _Line[K], entry: Entry[K], now: float) -> None:
         line.add(entry, self._turned_away.get(entry.key, now))
@@ -200,9 +224,9 @@ class Slots(Generic[K]):
             else:
                 return
 
-    def _shorten(self, line: _Line[K], reason: Reason, now: float, told: Told[K]) -> None:
+    def _shorten(self, line: _Line[K], most: int, reason: Reason, now: float, told: Told[K]) -> None:
         """Whoever came last leaves a line that is too long, and is remembered for having been turned away."""
-        while len(line) > self.line:
+        while len(line) > most:
             key = line.pop(last=True).key
             self._turned_away.setdefault(key, now)
             if len(self._turned_away) > _REMEMBERED:
@@ -210,17 +234,16 @@ class Slots(Generic[K]):
             told.deferred.append(Deferred(key, reason))
 
     def _start(self, entry: Entry[K], now: float, told: Told[K], *, in_lane: bool) -> None:
-        self._running[entry.key] = _Running(entry, in_lane)
+        self._running[entry.key] = _Running(entry, now, in_lane)
         self._in_lane += in_lane
         if entry.unproven and entry.repeatable and not in_lane:
             self._yielding[entry.key] = now
         self._turned_away.pop(entry.key, None)
         told.start.append(Start(entry.key, in_lane))
 
-    def _leave(self, key: K) -> bool:
+    def _leave(self, key: K) -> _Running[K] | None:
         gone = self._running.pop(key, None)
-        if gone is None:
-            return False
-        self._yielding.pop(key, None)
-        self._in_lane -= gone.in_lane
-        return True
+        if gone is not None:
+            self._yielding.pop(key, None)
+            self._in_lane -= gone.in_lane
+        return gone

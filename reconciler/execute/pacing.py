@@ -20,6 +20,7 @@ SLOW = 0.8
 KEPT = 20
 LEAST_MS = 1000.0
 PROBE_EVERY = 5
+_DIGITS = 6
 
 
 class Pace(NamedTuple):
@@ -71,19 +72,22 @@ class Pace(NamedTuple):
         return self._replace(gave_way=True)
 
 
-def encode(pace: Pace) -> str:
-    """For the store: a short JSON list, empty where there is nothing to remember."""
+def encode(pace: Pace, digest: str) -> str:
+    """For the store: a short JSON list, empty where there is nothing to remember. ``digest``: of the slice's body."""
     if pace == NEW:
         return ""
-    return dumps([pace.slow, pace.failures, int(pace.gave_way), list(pace.healthy)]).decode()
+    return dumps([digest[:_DIGITS], pace.slow, pace.failures, int(pace.gave_way), list(pace.healthy)]).decode()
 
 
-def decode(text: str) -> Pace:
-    """What was stored; nothing is remembered where it can't be read (another release may have written it)."""
+def decode(text: str, digest: str) -> Pace:
+    """What was stored. A slice that was changed begins anew, as it may have been mended; so does one whose memory can't
+    be read (another release may have written it)."""
     if not text:
         return NEW
     try:
-        slow, failures, gave_way, healthy = loads(text)
+        of, slow, failures, gave_way, healthy = loads(text)
+        if of != digest[:_DIGITS]:
+            return NEW
         return Pace(int(slow), int(failures), bool(gave_way), tuple(int(ms) for ms in healthy[-KEPT:]))
     except (ValueError, TypeError):
         return NEW

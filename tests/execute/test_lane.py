@@ -211,3 +211,27 @@ def test_nor_do_they_where_runs_cant_be_repeated() -> None:
     found = scene(Slots(10), seconds=60, every=2, holes=48, healthy=192, repeatable=False)
     assert found["healthy"] >= 3200, found
     assert found["black"] >= 10, found
+
+
+def test_patience_grows_with_what_runs_take_here() -> None:
+    slots: Slots[int] = Slots(4, line=9)
+    told: Told[int] = Told()
+    assert slots.patience == PATIENCE
+    for key in range(200):
+        slots.offer(Entry(key, unproven=True), float(key), told)
+        slots.ended(key, key + 0.2, told)
+    assert 0.7 < slots.patience < 0.85
+    for key in range(200):
+        slots.offer(Entry(key, needs_lane=True), float(key), told)
+        slots.ended(key, key + 30.0, told)
+    assert slots.patience < 0.85, "what the lane takes doesn't count"
+
+
+def test_who_waits_can_be_listed() -> None:
+    slots: Slots[int] = Slots(1, line=2, lane_line=2)
+    told: Told[int] = Told()
+    for key in range(3):
+        slots.offer(Entry(key), 0.0, told)
+        slots.offer(Entry(10 + key, needs_lane=True), 0.0, told)
+    assert slots.waiting_keys() == [1, 2, 10, 11]
+    assert told.deferred == [(12, "lane_full")]

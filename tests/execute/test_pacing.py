@@ -34,7 +34,8 @@ def test_the_guards(runs: list[tuple[bool, float]], configured: float) -> None:
     assert len(pace.healthy) <= KEPT
     if pace.unproven or not pace.suspect:
         assert pace.timeout_ms(configured) == configured
-    assert decode(encode(pace)) == pace
+    assert decode(encode(pace, "abcdef01"), "abcdef01") == pace
+    assert decode(encode(pace, "abcdef01"), "0bcdef01") == NEW, "what was changed may have been mended"
 
 
 def test_three_slow_failures_in_a_row_make_a_suspect() -> None:
@@ -75,6 +76,6 @@ def test_who_gave_way_needs_the_lane_until_it_answers() -> None:
 
 
 def test_what_cant_be_read_is_no_memory() -> None:
-    for text in ("", "{", "[1]", '{"a": 1}', '[1,2,0,"x"]', "null", '["x",0,0,[]]'):
-        assert decode(text) == NEW
-    assert encode(NEW) == ""
+    for text in ("", "{", "[1]", '{"a": 1}', '["abc",1,2,0,"x"]', "null", '["abc","x",0,0,[]]'):
+        assert decode(text, "abc") == NEW
+    assert encode(NEW, "abc") == ""

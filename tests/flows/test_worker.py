@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.flows.settings import Settings
 from reconciler.flows.work.events import Changed, ClockMoved, Fault, Started, Stopped, Taken
 from reconciler.flows.work.knobs import Knobs
-from reconciler.store.open import open_store
+from tests.servers.sources import Source
 from tests.servers.targets import Targets, targets
 from tests.servers.workers import Shift, working
 
@@ -28,51 +27,6 @@ if TYPE_CHECKING:
 def there() -> Iterator[Targets]:
     with targets() as found:
         yield found
-
-
-class Source:
-    """Documents that can be applied again, changed."""
-
-    def __init__(self, kit: Kit, path: Path) -> None:
-        self.kit, self.path = kit, path
-        self.documents: dict[str, Any] = {}
-
-    def check(self, name: str, url: str, *, interval: str = "1s", timeout: str = "5s", method: str = "GET") -> None:
-        """A check, and a system of the same name that is watched by it."""
-        spec = {
-            "interval": interval,
-            "strategy": {"type": "http@3", "config": {"timeout": timeout}},
-            "collectors": [
-                {
-                    "type": "request@1",
-                    "config": {"url": url, "method": method},
-                    "assertions": [{"field": "statusCode", "operator": "equals", "value": 200}],
-                }
-            ],
-        }
-        self.put(name, spec)
-
-    def script(self, name: str, script: str, *, interval: str = "1s", timeout: str = "5s") -> None:
-        """The same with a shell script."""
-        collector = {"type": "execute@2", "config": {"script": script, "timeout": timeout}}
-        self.put(name, {"interval": interval, "strategy": {"type": "script@1"}, "collectors": [collector]})
-
-    def put(self, name: str, spec: dict[str, Any]) -> None:
-        """A check of any kind."""
-        assignment = {"check": name, "thresholds": {"degraded": 1, "unhealthy": 2}}
-        self.documents[f"{name}.yaml"] = [
-            self.kit.document("Check", name, spec),
-            self.kit.system(name, [], [assignment]),
-        ]
-
-    def apply(self) -> None:
-        """Bring the store to it."""
-        store = open_store(str(self.path))
-        try:
-            settings = Settings(deletion="delete")
-            self.kit.apply(store, self.documents, timeout=10.0, force=True, settings=settings)
-        finally:
-            store.close()
 
 
 @pytest.fixture

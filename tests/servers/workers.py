@@ -59,12 +59,14 @@ class Shift:
         await self.until(lambda: self.said(Started))
         self.clock.off += seconds
 
-    async def until(self, true: Callable[[], object], *, within: float = WITHIN) -> None:
+    async def until(
+        self, true: Callable[[], object], *, within: float = WITHIN, what: Callable[[], object] = lambda: ""
+    ) -> None:
         """Wait for it; fails with what the worker said when it takes too long."""
         deadline = time.monotonic() + within
         while not true():
             assert self.ended is None or not self.ended.done(), f"the worker ended: {self.events}"
-            assert time.monotonic() < deadline, f"not within {within} s: {self.events[-5:]}"
+            assert time.monotonic() < deadline, f"not within {within} s: {what()} {self.events[-5:]}"
             await asyncio.sleep(0.01)
 
     async def stop(self) -> int:

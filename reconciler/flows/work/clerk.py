@@ -248,8 +248,10 @@ class Clerk(threading.Thread):
         if now - self._polled < self._knobs.poll:
             return
         self._polled = now
-        taken = hands.executing.reconcile()
+        taken, before = hands.executing.reconcile(), self.generation
         self.generation = hands.executing.generation()
+        if self.generation != before:
+            self._post(self._refresh)
         if taken is not None:
             self._say(Taken(taken.generation, taken.added, taken.changed, taken.removed))
         self.healths.refresh(hands.executing, hands.reader, self.generation)
@@ -369,6 +371,10 @@ class Clerk(threading.Thread):
         self._floor.stored(done)
         for event in changed:
             self._tell(event)
+
+    def _refresh(self) -> None:
+        assert self._floor is not None
+        self._floor.refresh()
 
     def _count_failure(self) -> None:
         assert self._floor is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -28,7 +29,7 @@ class Endpoint:
         try:
             self._server = await asyncio.start_server(self._serve, host or None, port, limit=_LONGEST)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
             raise GitopsError(
                 f"the metrics can't be served on {host or '*'}:{port}: {why}", hint="name another --metrics HOST:PORT"
             ) from error

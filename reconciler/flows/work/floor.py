@@ -30,8 +30,8 @@ Place = tuple["SliceKey", str]
 """A slice in a region."""
 Fate = Literal["gave_way", "lost", "stopped"]
 """Why a run was cancelled."""
-_SCRIPT_LINE = 1000
-"""Scripts that may wait; above that they are deferred. A claim that waits is small."""
+_LINE = 1000
+"""Scripts that may wait, and runs that may wait for the lane; above that they are deferred. What waits is small."""
 
 
 @dataclass(slots=True)
@@ -61,10 +61,9 @@ class Floor:
 
     def __init__(self, worker: str, knobs: Knobs, executor: Executor, clerk: Clerk, tally: Tally) -> None:
         self._worker, self._executor, self._clerk, self._tally = worker, executor, clerk, tally
-        line = knobs.line if knobs.line is not None else _SCRIPT_LINE
         self.pools: dict[str, Slots[Place]] = {
-            "network": Slots(knobs.concurrency, lane=knobs.lane),
-            "scripts": Slots(knobs.scripts, line=line),
+            "network": Slots(knobs.concurrency, lane=knobs.lane, lane_line=_LINE),
+            "scripts": Slots(knobs.scripts, line=_LINE),
         }
         self._held: dict[Place, _Held] = {}
         self._received = 0
@@ -86,11 +85,14 @@ class Floor:
 
     def receive(self, ready: Sequence[Ready]) -> None:
         """These are to be run, as soon as the rules allow."""
-        self._received += len(ready)
         self._tally.claimed += len(ready)
-        if not self._open:
+        if self._open:
+            self._receive(ready)
+        else:
             self._give_back(each.claim for each in ready)
-            return
+        self._received += len(ready)  # not before they have their places: the clerk asks for room at any time
+
+    def _receive(self, ready: Sequence[Ready]) -> None:
         told: dict[str, Told[Place]] = {name: Told() for name in self.pools}
         now = time.monotonic()
         for each in ready:
@@ -111,6 +113,12 @@ class Floor:
         self._tally.batches.add(len(done))
         for finished, strategy, late in done:
             self._tally.ran(strategy, finished.run.outcome, finished.run.duration_ms / 1000, late)
+
+    def refresh(self) -> None:
+        """Another generation: what waits is given back, as its body may have changed. It is claimed again at once."""
+        for pool in self.pools.values():
+            for place in pool.waiting_keys():
+                self._return(self._held[place])
 
     def store_failed(self) -> None:
         """To be counted."""
@@ -153,7 +161,7 @@ class Floor:
                 self._hand_in(ready, Observation("degraded", 0.0, error=str(error)), "unknown")
                 return
             recipe.body = None
-        prepared, pace = recipe.prepared, decode(claim.pace)
+        prepared, pace = recipe.prepared, decode(claim.pace, claim.digest)
         name = "scripts" if prepared.strategy == "script" else "network"
         held = _Held(ready, claim, prepared, pace, self.pools[name])
         self._held[held.place] = held
@@ -206,7 +214,8 @@ class Floor:
         pace, late = claim.pace, None
         if held is not None:
             healthy = seen.outcome == "healthy"
-            pace = encode(held.pace.after(healthy=healthy, took_ms=seen.duration_ms, timeout_ms=held.limit_ms))
+            after = held.pace.after(healthy=healthy, took_ms=seen.duration_ms, timeout_ms=held.limit_ms)
+            pace = encode(after, claim.digest)
             late = None if held.in_lane or claim.expired else max(0.0, at - claim.slot)
         run = Run(
             key=claim.key,
@@ -283,7 +292,7 @@ class Floor:
 
     def _keep_pace(self, held: _Held) -> None:
         if held.changed:
-            change = (held.claim.key, held.claim.region, encode(held.pace))
+            change = (held.claim.key, held.claim.region, encode(held.pace, held.claim.digest))
             self._clerk.hand_in(lambda out: out.paces.append(change))
 
     def _give_back(self, claims: Iterable[Claim]) -> None:

@@ -66,6 +66,9 @@ class Floor(Protocol):
     def stored(self, done: Sequence[Done]) -> None:
         """These are durable."""
 
+    def refresh(self) -> None:
+        """Another generation was read."""
+
     def store_failed(self) -> None:
         """To be counted."""
 

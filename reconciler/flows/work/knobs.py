@@ -29,5 +29,3 @@ class Knobs:
     lease: float = LEASE
     poll: float = 0.5
     batch: float = 0.05
-    line: int | None = None
-    """How many scripts may wait for a place; more than of the others, as one region's scripts all run here."""

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler._version import __version__
+from reconciler.base.errors import StoreError
 from reconciler.flows.executor import SCRIPTS, ConfiguredExecutor, make_executor
 from reconciler.flows.work.clerk import Clerk, Hands
 from reconciler.flows.work.endpoint import PLAIN, Endpoint
@@ -21,7 +23,7 @@ from reconciler.flows.work.events import Event, Fault, ScriptsHeld, Started, Sto
 from reconciler.flows.work.floor import Floor
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
-from reconciler.store.open import open_executing, open_to_read
+from reconciler.store.open import open_executing, open_to_read, store_path
 
 if TYPE_CHECKING:
     from reconciler.store.executing import Executing
@@ -38,7 +40,12 @@ _INTERRUPTED = 130
 class StoreHands:
     """Implements :class:`reconciler.flows.work.clerk.Hands`: two connections to one store."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, again: bool = False) -> None:
+        """``again``: it was there before; where it isn't now, no empty one is made in its place, in which everything
+        that waits to be stored would be lost."""
+        path = store_path(address)
+        if again and not Path(path).exists():
+            raise StoreError(f"the store {path} isn't there any more", hint="bring it back: mount it, or restore it")
         self.executing: Executing = open_executing(address)
         try:
             self._store = open_to_read(address)
@@ -102,7 +109,8 @@ class Worker:
         opened: Callable[[], Hands] | None = None,
     ) -> None:
         self._address, self._knobs, self._tell = address, knobs, tell
-        self._opened = opened or (lambda: StoreHands(address))
+        self._opened = opened or (lambda: StoreHands(address, again=self._begun))
+        self._begun = False
         self._environ = {**environ, SCRIPTS: str(knobs.scripts)}
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._enforced: tuple[str, ...] | None = None
@@ -149,6 +157,7 @@ class Worker:
             executor = make_executor(hands.reader, self._environ)
         finally:
             hands.close()
+        self._begun = True
         knobs = self._knobs
         lane = knobs.lane if knobs.lane is not None else max(1, knobs.concurrency // 4)
         started = Started(
