@@ -7,6 +7,7 @@ that is silent about a missing value would be green for the wrong reason. So a m
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ from reconciler.execute.convert import MISSING, json_text, number, text
 from reconciler.kinds.results import OPERATORS, ResultField, ResultType
 from reconciler.model.run import Verdict
 
+SECONDS = 1.0
+"""What judging all assertions of a collector may take; those that are left then fail. Documents have any number."""
+_LARGE = 65_536
 SHOWN = 1024
 """Characters of a found value that a verdict keeps, before it is masked and cut to what is stored."""
 
@@ -40,6 +44,7 @@ class Assertion(NamedTuple):
     find: jsonpath.Path | None
     test: Callable[[Any], Judgement]
     fault: str | None
+    pattern: patterns.Pattern | None = None
 
 
 def compiled(assertions: Iterable[Mapping[str, Any]], fields: Iterable[ResultField] | None) -> tuple[Assertion, ...]:
@@ -52,7 +57,21 @@ def compiled(assertions: Iterable[Mapping[str, Any]], fields: Iterable[ResultFie
 def judge(assertions: Iterable[Assertion], result: Mapping[str, Any]) -> tuple[Verdict, ...]:
     """Every assertion against what was found, in their order. ``result`` is as measured, ephemeral fields included."""
     documents: dict[str, Any] = {}
-    return tuple([_judged(assertion, result, documents) for assertion in assertions])
+    until = time.perf_counter() + SECONDS
+    return tuple([_judged(assertion, result, documents, until) for assertion in assertions])
+
+
+def heavy(assertions: Iterable[Assertion], result: Mapping[str, Any]) -> bool:
+    """Whether judging may take longer than an event loop should stand still, so that a thread should do it."""
+    for assertion in assertions:
+        if assertion.find is None and assertion.pattern is None:
+            continue
+        found = result.get(assertion.name)
+        if isinstance(found, str) and (
+            len(found) > _LARGE or (assertion.pattern is not None and assertion.pattern.costly(len(found)))
+        ):
+            return True
+    return False
 
 
 def _compiled(assertion: Mapping[str, Any], types: Mapping[str, ResultType] | None) -> Assertion:
@@ -66,15 +85,16 @@ def _compiled(assertion: Mapping[str, Any], types: Mapping[str, ResultType] | No
         find, fault = _path(path)
     elif types is not None and kind is None:
         fault = f"the result has no field {name}"
-    test = _test(operator, kind, expected)
+    test, pattern = _test(operator, kind, expected), None
     if test is None:
         fault = fault or _misfit(operator, kind)
     elif operator == "matches" and fault is None:
         try:
-            patterns.compiled(text(expected))
+            pattern = patterns.compiled(text(expected))
+            test = partial(_matches, pattern)
         except patterns.BadPattern as error:
             fault = str(error)
-    return Assertion(field, path, operator, expected, name, find, test or _never, fault)
+    return Assertion(field, path, operator, expected, name, find, test or _never, fault, pattern)
 
 
 def _path(path: Any) -> tuple[jsonpath.Path | None, str | None]:
@@ -92,10 +112,12 @@ def _misfit(operator: str, kind: ResultType | None) -> str:
     return f"there is no operator {operator}"
 
 
-def _judged(assertion: Assertion, result: Mapping[str, Any], documents: dict[str, Any]) -> Verdict:
-    field, path, operator, expected, name, find, test, fault = assertion
+def _judged(assertion: Assertion, result: Mapping[str, Any], documents: dict[str, Any], until: float) -> Verdict:
+    field, path, operator, expected, name, find, test, fault, _ = assertion
     found: Any = result.get(name, MISSING)
     wrong = fault
+    if time.perf_counter() > until:
+        wrong = f"judging the assertions before it took longer than {SECONDS:.0f} s"
     if wrong is None and find is not None:
         found, wrong = _dug(find, name, found, documents)
     elif found is MISSING:
@@ -161,12 +183,12 @@ def _texts(test: Callable[[str, str], bool], expected: str, found: Any) -> Judge
     return _HOLDS if test(text(found), expected) else _FAILS
 
 
-def _matches(expected: str, found: Any) -> Judgement:
+def _matches(pattern: patterns.Pattern, found: Any) -> Judgement:
     if found is None or found is MISSING:
         return _NO_VALUE
     try:
-        return _HOLDS if patterns.compiled(expected).found_in(text(found)) else _FAILS
-    except (patterns.BadPattern, patterns.OutOfTime) as error:
+        return _HOLDS if pattern.found_in(text(found)) else _FAILS
+    except patterns.OutOfTime as error:
         return False, str(error)
 
 
@@ -262,7 +284,7 @@ def _test(operator: str, kind: ResultType | None, expected: Any) -> Callable[[An
     if operator in ("includes", "notIncludes"):
         return partial(_includes, operator == "includes", text(expected))
     if operator == "matches":
-        return partial(_matches, text(expected))
+        return _never  # until its pattern is compiled
     if operator in ("isEmpty", "isNotEmpty"):
         return _blank if kind == "string" else partial(_empty, operator == "isEmpty", kind != "array")
     return _PLAIN[operator]

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 from reconciler.base.errors import GitopsError
 from reconciler.execute import table
-from reconciler.execute.assertions import judge
+from reconciler.execute.assertions import heavy, judge
 from reconciler.execute.egress import Guard
 from reconciler.execute.outcome import Part, Progress, cut_off, fault, late, observation
 from reconciler.execute.port import Collected, Connection, Context, Failed, Gone, Strategy, Unobservable
 from reconciler.execute.prepare import Prepared, PreparedCollector
 from reconciler.execute.prepare import prepare as prepare_body
-from reconciler.model.run import Observation
+from reconciler.model.run import Observation, Verdict
 from reconciler.sandbox.runners.variables import Subject
 
 SLACK = 0.25
@@ -226,12 +226,18 @@ async def _collect(
         if limit is not None and isinstance(error, TimeoutError) and timeout.expired():
             return Part(collector, None, late(limit), timed_out=True), False
         return Part(collector, None, fault(strategy, error)), False
-    return _judged(collector, collected, strategy), False
+    return await _judged(collector, collected, strategy), False
 
 
-def _judged(collector: PreparedCollector, collected: Collected, strategy: str) -> Part:
+async def _judged(collector: PreparedCollector, collected: Collected, strategy: str) -> Part:
+    verdicts: tuple[Verdict, ...] = ()
     try:
-        verdicts = judge(collector.assertions, collected.result) if collector.assertions else ()
+        if not collector.assertions:
+            pass
+        elif heavy(collector.assertions, collected.result):
+            verdicts = await asyncio.to_thread(judge, collector.assertions, collected.result)
+        else:
+            verdicts = judge(collector.assertions, collected.result)
     except Exception as error:  # a result that is no result
         return Part(collector, None, fault(strategy, error))
     return Part(

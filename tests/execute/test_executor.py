@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.execute import table
@@ -481,6 +481,7 @@ class TestCaps:
         assert (result["nul"], result["half"], result["nan"], result["inf"]) == ("a\ufffdb", "?", None, None)
         assert result["odd key"] == {"None": {"\ufffd": 1}}
 
+    @settings(max_examples=40)
     @given(
         st.dictionaries(
             st.text(max_size=4),
