@@ -34,6 +34,7 @@ from reconciler.store.open import open_store, open_to_read
 from reconciler.versioning.loading import check_chains
 
 if TYPE_CHECKING:
+    from reconciler.flows.runs import Told
     from reconciler.store.executing import Executing
 
 Folder = str | PathLike[str]
@@ -212,7 +213,8 @@ def run(
             address = _store_of(Path(folder)) if store is None else fspath(store)
             reader = opened.enter_context(closing(open_to_read(address)))
             recorder = opened.enter_context(_recorder(address)) if record and reader.generation() else None
-        told = run_all(targets(reader, choice), lambda: make_executor(reader, os.environ), recorder=recorder)
+        told: list[Told] = []
+        run_all(targets(reader, choice), lambda: make_executor(reader, os.environ), told.append, recorder=recorder)
     return tuple(CheckRun(*t.name, t.run.outcome, t.run.reason, t.run.duration_ms, t.run.detail) for t in told)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +11,7 @@ from reconciler.report.output import Output
 
 if TYPE_CHECKING:
     from reconciler.flows.runs import Told
+    from reconciler.model.run import Outcome
 
 SYSTEM = click.option("--system", metavar="NAME", help="On this system only.")
 ENVIRONMENT = click.option("--environment", metavar="NAME", help="In this environment only.")
@@ -21,38 +21,40 @@ CONCURRENCY = click.option(
 
 
 class Shown:
-    """Tells runs as they come. ``runs`` is filled in by who has them all."""
+    """Tells runs as they come, and remembers no more of them than it has to."""
 
     def __init__(self, output: Output, *, full: bool) -> None:
         self._output, self._full = output, full
-        self.runs: list[Told] = []
+        self._data: list[dict[str, Any]] = []
+        self._counts: Counter[Outcome] = Counter()
+        self.unkept = 0
 
     @property
     def code(self) -> int:
         """The exit code."""
-        return 0 if all(told.run.outcome == "healthy" for told in self.runs) else 1
+        return 0 if self._counts.keys() <= {"healthy"} else 1
 
     def told(self, run: Told) -> None:
         """Show it, unless everything is told as JSON in the end."""
-        if self._output.json or self._output.quiet:
-            return
-        from reconciler.report.run_text import run_text
+        self._counts[run.run.outcome] += 1
+        self.unkept += not run.kept
+        if self._output.json:
+            from reconciler.report.run_json import run_json
 
-        self._output.lines([*run_text(run, self._output.style, full=self._full), ""])
+            self._data.append(run_json(run))
+        elif not self._output.quiet:
+            from reconciler.report.run_text import run_text
 
+            self._output.lines([*run_text(run, self._output.style, full=self._full), ""])
 
-@contextmanager
-def show_runs(output: Output, *, full: bool) -> Iterator[Shown]:
-    """The totals come at the end, or all of it as JSON."""
-    shown = Shown(output, full=full)
-    yield shown
-    if output.json:
-        from reconciler.report.diagnostics_json import FORMAT
-        from reconciler.report.run_json import counts_json, run_json
+    def end(self) -> None:
+        """The totals, or all of it as JSON."""
+        if self._output.json:
+            from reconciler.report.diagnostics_json import FORMAT
+            from reconciler.report.run_json import counts_json
 
-        runs = [run_json(told) for told in shown.runs]
-        output.data({"format": FORMAT, "runs": runs, "counts": counts_json(shown.runs)})
-    else:
-        from reconciler.report.run_text import totals
+            self._output.data({"format": FORMAT, "runs": self._data, "counts": counts_json(self._counts)})
+        else:
+            from reconciler.report.run_text import totals
 
-        output.lines([totals(shown.runs, output.style)])
+            self._output.lines([totals(self._counts, self._output.style)])

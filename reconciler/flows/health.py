@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -120,11 +120,12 @@ def health(states: States, reader: Reader, *, system: str | None = None) -> Heal
     uid = None if system is None else system_uid(reader, system)
     now = states.now()
     workers = states.workers()
+    alive = {w.id for w in workers if now - w.seen <= SILENT_AFTER}
     cells: dict[tuple[int, int], list[Seen]] = {}
     for state in _all(states, reader, uid):
         key = state.key
         check = names.get(key.check) or f"#{key.check}"
-        cells.setdefault((key.system, key.environment), []).append(seen(check, state, now))
+        cells.setdefault((key.system, key.environment), []).append(seen(check, state, now, alive))
     systems: dict[int, list[Cell]] = {}
     for (of, environment), found in cells.items():
         name = None if environment == NO_ENVIRONMENT else names.get(environment) or f"#{environment}"
@@ -133,8 +134,8 @@ def health(states: States, reader: Reader, *, system: str | None = None) -> Heal
     return HealthReport(
         now,
         tuple(sorted(rows, key=lambda s: (RANK[s.standing], s.name))),
-        tuple(w for w in workers if now - w.seen <= SILENT_AFTER),
-        tuple(w for w in workers if now - w.seen > SILENT_AFTER),
+        tuple(w for w in workers if w.id in alive),
+        tuple(w for w in workers if w.id not in alive),
     )
 
 
@@ -158,11 +159,12 @@ def _all(states: States, reader: Reader, system: int | None) -> Iterator[SliceSt
         yield SliceState(key, "", digest, 0, 0, 0.0, None, "healthy", 0.0, 0, None, None, None)
 
 
-def seen(check: str, state: SliceState, now: float) -> Seen:
-    """How one slice stands. What ran so long ago that three runs are missing is stale, whatever it was."""
+def seen(check: str, state: SliceState, now: float, alive: Collection[str] = ()) -> Seen:
+    """How one slice stands. What ran so long ago that three runs are missing is stale, whatever it was, unless a worker
+    that is ``alive`` is at it."""
     failing = state.runs > 0 and state.health != "healthy"
     late = _OVERDUE_INTERVALS * state.interval_ms / 1000
-    stale = state.last_at is not None and now - state.last_at > late
+    stale = state.last_at is not None and now - state.last_at > late and state.running not in alive
     standing: Standing = "unknown" if not state.runs else state.health
     if stale and not failing:
         standing = "stale"

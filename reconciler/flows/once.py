@@ -95,12 +95,12 @@ def _below(path: str, folder: str) -> bool:
 def run_all(
     chosen: Sequence[Target],
     make: Callable[[], Executor],
+    done: Callable[[Told], None],
     *,
     recorder: Recorder | None = None,
     region: str = LOCAL,
     concurrency: int = CONCURRENCY,
-    done: Callable[[Told], None] | None = None,
-) -> list[Told]:
+) -> None:
     """Run them, several at once; ``done`` is told of each in the order of ``chosen``, as early as that order allows.
 
     With a ``recorder`` the runs are kept as those of a region, and those that ended before an interrupt too; what never
@@ -108,7 +108,7 @@ def run_all(
     """
     keeper = _Keeper(recorder, region)
     try:
-        return asyncio.run(_all(chosen, make, keeper, concurrency, done))
+        asyncio.run(_all(chosen, make, done, keeper, concurrency))
     finally:
         keeper.flush()
 
@@ -116,22 +116,22 @@ def run_all(
 async def _all(
     chosen: Sequence[Target],
     make: Callable[[], Executor],
+    done: Callable[[Told], None],
     keeper: _Keeper,
     concurrency: int,
-    done: Callable[[Told], None] | None,
-) -> list[Told]:
+) -> None:
     executor = make()
     waiting = iter(enumerate(chosen))
     ended: dict[int, Told] = {}
-    in_order: list[Told] = []
+    turn = 0
 
     async def lane() -> None:
+        nonlocal turn
         for at, target in waiting:
             ended[at] = await _one(executor, target, keeper)
-            while len(in_order) in ended:
-                in_order.append(ended[len(in_order)])
-                if done is not None:
-                    done(in_order[-1])
+            while turn in ended:
+                done(ended.pop(turn))
+                turn += 1
 
     lanes = [asyncio.create_task(lane()) for _ in range(min(concurrency, len(chosen)))]
     try:
@@ -141,7 +141,6 @@ async def _all(
             task.cancel()
         await asyncio.gather(*lanes, return_exceptions=True)
         await executor.aclose()
-    return in_order
 
 
 async def _one(executor: Executor, target: Target, keeper: _Keeper) -> Told:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.flows.origins import Origin
 from reconciler.flows.runs import Told
+from reconciler.model.run import Outcome
 from reconciler.model.slice import SliceName
 from reconciler.report.moments import iso
 from reconciler.store.executing import Transition
@@ -51,10 +52,10 @@ def origin_json(origin: Origin | None) -> dict[str, Any] | None:
     return {"source": origin.source, "path": origin.path, "line": origin.line, "commit": origin.commit or None}
 
 
-def counts_json(runs: Sequence[Told]) -> dict[str, int]:
-    """Runs by outcome."""
-    outcomes = [told.run.outcome for told in runs]
-    return {word: outcomes.count(word) for word in ("healthy", "degraded", "unhealthy")}
+def counts_json(counts: Mapping[Outcome, int]) -> dict[str, int]:
+    """Runs by outcome; each is always there."""
+    words: tuple[Outcome, ...] = ("healthy", "degraded", "unhealthy")
+    return {word: counts.get(word, 0) for word in words}
 
 
 def transition_json(t: Transition) -> dict[str, Any]:

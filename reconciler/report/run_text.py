@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.base.canonical import dumps
@@ -52,12 +52,11 @@ def place(origin: Origin, generation: int) -> str:
     return safe(f"{origin.path}:{origin.line}{at}{which}")
 
 
-def totals(runs: Sequence[Told], style: Style) -> str:
+def totals(counts: Mapping[Outcome, int], style: Style) -> str:
     """``3 runs: 1 unhealthy, 2 healthy``, the worst first."""
     words: tuple[Outcome, ...] = ("unhealthy", "degraded", "healthy")
-    counts = {word: sum(t.run.outcome == word for t in runs) for word in words}
-    parts = [style(f"{counts[word]:,} {word}", LOOKS[word]) for word in words if counts[word]]
-    return f"{style(count(len(runs), 'run'), 'bold')}: {', '.join(parts)}"
+    parts = [style(f"{counts[word]:,} {word}", LOOKS[word]) for word in words if counts.get(word)]
+    return f"{style(count(sum(counts.values()), 'run'), 'bold')}: {', '.join(parts)}"
 
 
 def _collector(c: Mapping[str, Any], style: Style, *, full: bool) -> Iterator[str]:

@@ -10,7 +10,7 @@ import click
 from reconciler.cli.lazy import Command
 from reconciler.cli.names import check_names
 from reconciler.cli.options import FULL, Where, prints, reads_store
-from reconciler.cli.running import CONCURRENCY, ENVIRONMENT, SYSTEM, show_runs
+from reconciler.cli.running import CONCURRENCY, ENVIRONMENT, SYSTEM, Shown
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def command(
     from reconciler.cli.stores import store_to_read
     from reconciler.flows.executor import make_executor
     from reconciler.flows.once import Choice, run_all, targets
+    from reconciler.report.style import count
 
     if every and check is not None:
         raise click.UsageError("--all runs every check: leave CHECK out", click.get_current_context())
@@ -58,20 +59,18 @@ def command(
     reader = store_to_read(address)
     chosen = targets(reader, Choice(check, system, environment))
     recorder = None if no_record else _recorder(address)
-    with show_runs(output, full=full) as shown:
-        shown.runs = run_all(
-            chosen,
-            lambda: make_executor(reader, os.environ),
-            recorder=recorder,
-            region=region,
-            concurrency=concurrency,
-            done=shown.told,
-        )
-    unkept = sum(not told.kept for told in shown.runs)
-    if unkept and not no_record:
-        output.note(
-            f"{unkept} of the runs weren't kept: health doesn't count them, as they run in other regions (--region)."
-        )
+    shown = Shown(output, full=full)
+    run_all(
+        chosen,
+        lambda: make_executor(reader, os.environ),
+        shown.told,
+        recorder=recorder,
+        region=region,
+        concurrency=concurrency,
+    )
+    shown.end()
+    if shown.unkept and recorder is not None:
+        output.note(f"Not kept: {count(shown.unkept, 'run')}, of slices that don't run in this region (--region).")
     return shown.code
 
 

@@ -11,7 +11,7 @@ import click
 from reconciler.cli.frame import without_gc
 from reconciler.cli.lazy import Command
 from reconciler.cli.options import FULL, Where, prints, reads_source
-from reconciler.cli.running import CONCURRENCY, ENVIRONMENT, SYSTEM, show_runs
+from reconciler.cli.running import CONCURRENCY, ENVIRONMENT, SYSTEM, Shown
 from reconciler.report.output import Output
 
 
@@ -57,8 +57,7 @@ def command(
                 "nothing that runs is declared there",
                 hint="a check runs once a system lists it; gitops render shows what runs",
             )
-        with show_runs(output, full=full) as shown:
-            shown.runs = run_all(
-                chosen, lambda: make_executor(reader, os.environ), concurrency=concurrency, done=shown.told
-            )
+        shown = Shown(output, full=full)
+        run_all(chosen, lambda: make_executor(reader, os.environ), shown.told, concurrency=concurrency)
+    shown.end()
     return shown.code

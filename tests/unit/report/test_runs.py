@@ -17,7 +17,7 @@ from reconciler.flows.named import Named
 from reconciler.flows.origins import Origin
 from reconciler.flows.runs import Digest, Past, Told
 from reconciler.flows.watch import Changed, News
-from reconciler.model.run import Measured, Observation, Run, Verdict
+from reconciler.model.run import Measured, Observation, Outcome, Run, Verdict
 from reconciler.model.slice import SliceKey, SliceName
 from reconciler.report import health_text, past_text, run_text, watch_text
 from reconciler.report.health_json import health_json
@@ -112,9 +112,9 @@ def test_a_run_in_full_and_in_colours() -> None:
 
 
 def test_totals() -> None:
-    runs = [told(HEALTHY), told(FAILED), told(HEALTHY), told(REFUSED)]
-    assert run_text.totals(runs, PLAIN) == "4 runs: 1 unhealthy, 1 degraded, 2 healthy"
-    assert run_text.totals(runs[:1], PLAIN) == "1 run: 1 healthy"
+    counts: dict[Outcome, int] = {"healthy": 2000, "unhealthy": 1, "degraded": 1}
+    assert run_text.totals(counts, PLAIN) == "2,002 runs: 1 unhealthy, 1 degraded, 2,000 healthy"
+    assert run_text.totals({"healthy": 1}, PLAIN) == "1 run: 1 healthy"
 
 
 def state(check: int = 2, **changes: Any) -> SliceState:
@@ -210,6 +210,8 @@ def test_what_is_overdue_is_stale_but_what_fails_stays_failing() -> None:
     assert (late.standing, late.stale) == ("unhealthy", True)
     assert health_text.reason(late, NOW) == ("statusCode equals 200 (found 503); not run since 2027-01-15 07:56:59 UTC")
     assert not looked(**NEVER).stale
+    assert seen("c", state(last_at=NOW - 181, running="w1"), NOW, {"w2"}).stale
+    assert not seen("c", state(last_at=NOW - 181, running="w1"), NOW, {"w1"}).stale, "it takes long, but it runs"
 
 
 def test_health_as_data() -> None:
