@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.store.open import open_executing
 from tests.servers.answers import Answers, answering
 
 if TYPE_CHECKING:
@@ -77,3 +79,30 @@ def test_a_worker_is_seen_and_so_is_what_it_finds(web: Repo, gitops: Gitops, ser
     workers = [r["worker"] for r in gitops("runs", "shop/home/production", "--format", "json").json["runs"]]
     assert workers[0] == "tester by hand"
     assert len(set(workers[1:])) == 1
+
+
+def test_hours_and_days_tell_percentiles(web: Repo, gitops: Gitops) -> None:
+    gitops("run", "home", "--environment", "staging")
+    store = str(web.path / ".gitops" / "store.db")
+    hands = open_executing(store)
+    try:
+        run = hands.runs_after(0)[1][0]
+        hour = hands.now() // 3600 * 3600 - 2 * 3600
+        runs = [
+            replace(run, slot=hour + i, at=hour + i, duration_ms=float(i), outcome="unhealthy" if i > 98 else "healthy")
+            for i in range(1, 101)
+        ]
+        hands.record(runs)
+        until(lambda: hands.condense() == 0)
+    finally:
+        hands.close()
+    header, line, *_ = gitops("runs", "shop/home/staging", "--hours").out.splitlines()
+    assert header.split() == ["HOUR", "RUNS", "HEALTHY", "DEGRADED", "UNHEALTHY", "P50", "P95", "P99", "SLOWEST"]
+    cells = line.split("  ")
+    assert [c.strip() for c in cells if c.strip()][1:5] == ["100", "98.00 %", "0", "2"]
+    (found, *_) = gitops("runs", "shop/home/staging", "--hours", "--format", "json").json["aggregates"]
+    duration = found["metrics"]["duration"]
+    assert (duration["count"], duration["min"], duration["max"], duration["mean"]) == (100, 1, 100, 50.5)
+    assert abs(duration["p50"] - 50) < 3
+    assert abs(duration["p99"] - 99) < 2
+    assert found["metrics"]["0.statusCode"]["p95"] == 200
