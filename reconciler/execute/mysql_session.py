@@ -21,6 +21,9 @@ from reconciler.execute.trust import tls_context, tls_words
 BROKEN = (MySQLError, OSError, EOFError, ValueError, IndexError, KeyError, TypeError, RuntimeError, struct.error)
 """What the library raises when a server says what it shouldn't."""
 
+_GOODBYE = 0.2
+"""Seconds that the server has to agree to the end of a session."""
+
 _REFUSED = 1000
 """Numbers from here up to 1999 and from 3000 on are the server's own errors; those of clients lie between."""
 
@@ -94,7 +97,7 @@ class Session(Connection):
         """End the session in order where that is quick, so that the server counts no aborted client."""
         try:
             with suppress(*BROKEN, TimeoutError):
-                async with asyncio.timeout(0.5):
+                async with asyncio.timeout(_GOODBYE):
                     await self.ensure_closed()
         finally:
             self.close()

@@ -44,6 +44,9 @@ _OPEN, _ABORTED = pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR
 _GRACE = 1.0
 """Seconds beyond a statement's limit that the server has to end it itself."""
 
+_LETTING_GO = 0.1
+"""Seconds for asking a server to end a statement that nobody waits for any more. Its own limit ends it anyway."""
+
 
 class _Text(Loader):
     """As the server prints it."""
@@ -212,7 +215,7 @@ async def _stopped(task: asyncio.Task[None]) -> None:
         if task.done():
             return
         task.cancel()
-        await asyncio.wait({task}, timeout=_GRACE)
+        await asyncio.wait({task}, timeout=_LETTING_GO)
 
 
 def _refusal(error: Exception, password: str) -> Unreached:

@@ -13,7 +13,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
 from reconciler.base.durations import format_duration
-from reconciler.execute.port import Collected, Context, Failed
+from reconciler.execute.port import Collected, Context, Failed, Gone
 from reconciler.execute.reach import Limit, connect, named, since, words
 from reconciler.execute.trust import tls_context, tls_words
 
@@ -79,7 +79,7 @@ class RedisConnection:
     async def collect(self, collector: str, config: Mapping[str, Any]) -> Collected:
         """Run the command. An error of the server's is a result too, whose response is its words."""
         if self._lost is not None:
-            raise Failed(f"the connection to {self._where} is gone: {self._lost}")
+            raise Gone(f"the connection to {self._where} is gone: {self._lost}")
         began = time.perf_counter()
         response, error, timed_out = None, None, False
         try:

@@ -16,7 +16,7 @@ from typing import Any
 import asyncssh
 
 from reconciler.base.durations import format_duration
-from reconciler.execute.port import Collected, Context, Failed, Unobservable
+from reconciler.execute.port import Collected, Context, Failed, Gone, Unobservable
 from reconciler.execute.reach import Limit, Reached, connect, named, since, words
 
 # It warns of what we already answer for.
@@ -29,7 +29,7 @@ _KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sh
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 """How servers prove who they are."""
 
-_GOODBYE = 0.5
+_GOODBYE = 0.2
 """Seconds that the other side has to agree to the end of a connection."""
 
 
@@ -90,6 +90,8 @@ class SshConnection:
                 await process.wait_closed()
         except TimeoutError:
             timed_out = True
+        except asyncssh.ConnectionLost:
+            raise Gone(f"the connection to {self._where} was lost while the command ran") from None
         except (asyncssh.Error, OSError) as error:
             raise Failed(f"{self._where} doesn't run the command: {_words(error)}") from None
         finally:
