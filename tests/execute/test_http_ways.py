@@ -322,6 +322,20 @@ class TestProxy:
         said = failure(f"{web.base}/", config={"proxyUrl": f"http://127.0.0.1:{port}"})
         assert said == f"can't connect to the proxy 127.0.0.1:{port}: the connection is refused"
 
+    def test_proxy_behind_tls(self, web: Site, secure: Site, authority: Authority) -> None:
+        with proxy("pröbe:s3cret", cert=authority.issue(["two.example.net"])) as running:
+            config = {
+                "proxyUrl": f"https://two.example.net:{running.port}",
+                "proxyUsername": "pröbe",
+                "proxyPassword": "s3cret",
+                "caCert": authority.ca_text,
+            }
+            assert request(f"{web.base}/json", config=config).result["statusCode"] == 200
+            assert request(f"{secure.base}/json", config=config).result["statusCode"] == 200
+            assert len(running.asked) == 2
+            said = failure(f"{web.base}/json", config=config | {"caCert": None})
+            assert said.startswith(f"the certificate of the proxy two.example.net:{running.port} isn't trusted")
+
     def test_variables_of_the_worker_dont_count(self, web: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, "http://127.0.0.1:1")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 
@@ -27,9 +29,20 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
 
-def proxy(credentials: str | None = None) -> contextlib.AbstractContextManager[Proxy]:
-    """A running HTTP proxy. ``credentials``: ``user:password`` it wants."""
-    return _running(_one, credentials)
+def proxy(
+    credentials: str | None = None, *, cert: tuple[Path, Path] | None = None
+) -> contextlib.AbstractContextManager[Proxy]:
+    """A running HTTP proxy. ``credentials``: ``user:password`` it wants; with ``cert`` it is spoken to over TLS."""
+    if cert is None:
+        return _running(_one, credentials)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*cert)
+
+    def talk(running: Proxy, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError), context.wrap_socket(client, server_side=True) as wrapped:
+            _one(running, wrapped)
+
+    return _running(talk, credentials)
 
 
 def socks() -> contextlib.AbstractContextManager[Proxy]:
@@ -134,7 +147,10 @@ def _forward(client: socket.socket, method: str, url: str, headers: list[str], b
 def _pump(client: socket.socket, target: socket.socket) -> None:
     other = {client: target, target: client}
     while True:
-        ready, _, _ = select.select(list(other), [], [], 20)
+        # What TLS has already taken from the socket wakes no select.
+        ready: list[socket.socket] = [sock for sock in other if isinstance(sock, ssl.SSLSocket) and sock.pending()]
+        if not ready:
+            ready, _, _ = select.select(list(other), [], [], 20)
         if not ready:
             return
         for sock in ready:

@@ -24,10 +24,10 @@ def trust(curl: pycurl.Curl, ca: str | None) -> None:
     if ca is None and file is not None:
         curl.setopt(pycurl.CAINFO, file)
     elif ca is not None and folder is not None:
-        curl.setopt(pycurl.CAINFO_BLOB, ca)
+        curl.setopt(pycurl.CAINFO_BLOB, ca.encode())
         curl.setopt(pycurl.CAPATH, folder)
     else:
-        curl.setopt(pycurl.CAINFO_BLOB, bundle(ca))
+        curl.setopt(pycurl.CAINFO_BLOB, bundle(ca).encode())
 
 
 @cache

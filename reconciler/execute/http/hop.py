@@ -98,7 +98,7 @@ class Hop:
             kind, host, port = parts.scheme.lower(), parts.hostname, parts.port
         except ValueError as error:
             raise Failed(f"proxyUrl is no URL: {error}") from error
-        if kind not in _PROXIES or not host:
+        if kind not in _PROXIES or not host or not host.isascii():
             raise Failed("proxyUrl is no URL of an http, https, socks5 or socks5h proxy")
         port = port or _PROXIES[kind]
         async with self._way.limit.during(f"resolving the name of the proxy {host}"):
@@ -133,7 +133,15 @@ class Hop:
             if code and not transfer.cut:
                 curl = transfer.curl
                 by = named(proxy.name, proxy.address.port) if proxy is not None else None
-                failed = failure(curl, code, self._where, timeout_ms=self._way.limit.ms, tls=self._tls, proxy=by)
+                failed = failure(
+                    curl,
+                    code,
+                    self._where,
+                    timeout_ms=self._way.limit.ms,
+                    tls=self._tls,
+                    proxy=by,
+                    proxy_tls=proxy is not None and proxy.kind == "https",
+                )
                 if left > 1 and not curl.getinfo(pycurl.CONNECT_TIME):
                     raise _NotConnected(failed)
                 raise failed
@@ -153,9 +161,9 @@ class Hop:
         curl.setopt(pycurl.HTTPHEADER, request.lines())
         if request.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
-        elif request.body is not None:
-            curl.setopt(pycurl.POSTFIELDSIZE, len(request.body))
-            curl.setopt(pycurl.COPYPOSTFIELDS, request.body)
+        elif (body := request.payload) is not None:
+            curl.setopt(pycurl.POSTFIELDSIZE, len(body))
+            curl.setopt(pycurl.COPYPOSTFIELDS, body)
         if request.method not in ("GET", "HEAD") or request.body is not None:
             curl.setopt(pycurl.CUSTOMREQUEST, request.method)
         version = config.get("httpVersion")
@@ -178,13 +186,13 @@ class Hop:
             # The certificate is for the name; libcurl knows its address from here, and asks nobody.
             host = proxy.name
             curl.setopt(pycurl.RESOLVE, [f"{host}:{address.port}:{ip}"])
-            curl.setopt(pycurl.PROXY_CAINFO_BLOB, bundle(config.get("caCert")))
+            curl.setopt(pycurl.PROXY_CAINFO_BLOB, _bytes(bundle(config.get("caCert"))))
         curl.setopt(pycurl.PROXY, f"{proxy.kind}://{host}:{address.port}")
         curl.setopt(pycurl.NOPROXY, "")
         if config.get("proxyUsername"):
             curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_BASIC)
-            curl.setopt(pycurl.PROXYUSERNAME, str(config["proxyUsername"]))
-            curl.setopt(pycurl.PROXYPASSWORD, str(config.get("proxyPassword") or ""))
+            curl.setopt(pycurl.PROXYUSERNAME, _bytes(config["proxyUsername"]))
+            curl.setopt(pycurl.PROXYPASSWORD, _bytes(config.get("proxyPassword") or ""))
 
 
 def _asks(proxy: Proxy | None) -> bool:
@@ -203,10 +211,15 @@ class _NotConnected(Exception):
 def _identify(curl: pycurl.Curl, config: Mapping[str, Any]) -> None:
     """The client certificate, where there is one; its key may stand in the same text."""
     if config.get("clientCert"):
-        curl.setopt(pycurl.SSLCERT_BLOB, str(config["clientCert"]))
-        curl.setopt(pycurl.SSLKEY_BLOB, str(config.get("clientKey") or config["clientCert"]))
+        curl.setopt(pycurl.SSLCERT_BLOB, _bytes(config["clientCert"]))
+        curl.setopt(pycurl.SSLKEY_BLOB, _bytes(config.get("clientKey") or config["clientCert"]))
         if config.get("clientKeyPassword"):
-            curl.setopt(pycurl.KEYPASSWD, str(config["clientKeyPassword"]))
+            curl.setopt(pycurl.KEYPASSWD, _bytes(config["clientKeyPassword"]))
+
+
+def _bytes(text: Any) -> bytes:
+    """pycurl takes text only where it is ASCII."""
+    return str(text).encode("utf-8", "replace")
 
 
 def _answer(transfer: Transfer, tls: bool) -> Answer:

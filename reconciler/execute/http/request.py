@@ -68,6 +68,8 @@ def parse_url(text: str) -> Target:
         raise BadUrl("it is neither http nor https")
     if not host:
         raise BadUrl("it has no host")
+    if port == 0:
+        raise BadUrl("there is no port 0")
     if "@" in parts.netloc or "\\" in parts.netloc:
         raise BadUrl("it holds credentials; they belong into the strategy's auth keys")
     host = _host(f"[{host}]" if ":" in host else host)
@@ -96,11 +98,18 @@ class Request:
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
 
+    @property
+    def payload(self) -> bytes | None:
+        """What is sent: POST and PUT without a body say that theirs is empty, as servers want to know."""
+        return b"" if self.body is None and self.method in ("POST", "PUT") else self.body
+
     def lines(self) -> list[bytes]:
         """The headers as libcurl takes them: one without a value is written with a semicolon there."""
         lines = [f"{n}: {v}" if v else f"{n};" for n, v in self.headers]
-        if self.body is not None:
+        if self.payload is not None:
             lines.append("Expect:")  # no waiting for a go-ahead that many servers never give
+            if not any(n.lower() == "content-type" for n, _ in self.headers):
+                lines.append("Content-Type:")  # else libcurl says it were a form
         return [line.encode("utf-8", "replace") for line in lines]
 
 

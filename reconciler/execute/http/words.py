@@ -24,7 +24,14 @@ _PROTOCOL = {pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY, pyc
 
 
 def failure(
-    curl: pycurl.Curl, code: int, where: str, *, timeout_ms: float, tls: bool, proxy: str | None = None
+    curl: pycurl.Curl,
+    code: int,
+    where: str,
+    *,
+    timeout_ms: float,
+    tls: bool,
+    proxy: str | None = None,
+    proxy_tls: bool = False,
 ) -> Failed:
     """What went wrong with the transfer to ``where``, through ``proxy``.
 
@@ -45,6 +52,8 @@ def failure(
             ours(error)
         through = where if proxy is None else f"the proxy {proxy}"
         return Failed(f"can't connect to {through}: {words(error) if error is not None else said}")
+    if proxy is not None and proxy_tls and not refused:
+        where = f"the proxy {proxy}"  # TLS with the target begins when the proxy has answered
     if code == pycurl.E_SSL_CERTPROBLEM or "private key" in said:
         return Failed(f"the client certificate can't be used: {said}")
     if code == pycurl.E_SSL_CACERT_BADFILE:
