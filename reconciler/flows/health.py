@@ -116,6 +116,11 @@ def health(states: States, reader: Reader, *, system: str | None = None) -> Heal
 
     Raises ``GitopsError`` for a system that isn't there.
     """
+    with reader.snapshot():
+        return _health(states, reader, system)
+
+
+def _health(states: States, reader: Reader, system: str | None) -> HealthReport:
     names = {uid: key.name for uid, key in reader.names().items()}
     uid = None if system is None else system_uid(reader, system)
     now = states.now()

@@ -62,8 +62,7 @@ def _change(changed: Changed, style: Style) -> str:
 class Screen:
     """The table and the last events, renewed in place for as long as the context is open."""
 
-    def __init__(self, style: Style) -> None:
-        self._style = style
+    def __init__(self) -> None:
         self._events: deque[str] = deque(maxlen=_REMEMBERED)
         self._live: Live | None = None
 
@@ -79,16 +78,16 @@ class Screen:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, report: HealthReport, news: News) -> None:
-        """Draw anew, as far as the terminal is high."""
+    def show(self, report: HealthReport, news: News, style: Style) -> None:
+        """Draw anew, as far as the terminal is high; ``style`` knows how wide it is by now."""
         from rich.text import Text
 
-        self._events.extend(news_lines(news, self._style))
+        self._events.extend(news_lines(news, style))
         if self._live is None:
             return
         height = self._live.console.height
         events = list(self._events)[-_EVENTS:]
-        lines = screen_lines(report, events, self._style, height=height)
+        lines = screen_lines(report, events, style, height=height)
         text = Text.from_ansi("\n".join(lines), no_wrap=True, overflow="ellipsis")
         self._live.update(text, refresh=True)
 

@@ -64,10 +64,10 @@ def _lines(watch: Watch, output: Output, end: float | None) -> None:
 def _screen(watch: Watch, output: Output, end: float | None, *, failing: bool) -> None:
     from reconciler.report.watch_text import Screen
 
-    with Screen(output.style) as screen:
+    with Screen() as screen:
         while True:
             began = time.monotonic()
-            screen.show(watch.health(failing=failing), watch.news())
+            screen.show(watch.health(failing=failing), watch.news(), output.style)
             if not _pause(end, at_least=_SHARE * (time.monotonic() - began)):
                 return
 
