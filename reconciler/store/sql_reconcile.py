@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from reconciler.base.canonical import dumps, loads
@@ -32,116 +33,144 @@ class _Wanted(NamedTuple):
 
 
 def reconcile(db: Database) -> Reconciled | None:
-    """See :meth:`reconciler.store.executing.Executing.reconcile`."""
-    newest = "select coalesce(max(n), 0) from generation"
-    if db.rows(newest)[0][0] == progress(db, "generation"):
-        return None
-    with db.transaction():
-        generation = db.rows(newest)[0][0]
-        if generation == progress(db, "generation"):
-            return None  # somebody else did it while we waited
-        pass_ = _Pass(db, generation)
-        pass_.compare()
-        pass_.write()
-        pass_.tell()
-        set_progress(db, "generation", generation)
-    return Reconciled(generation, len(pass_.added), len(pass_.changed), len(pass_.removed))
+    """See :meth:`reconciler.store.executing.Executing.reconcile`.
+
+    What differs is found without holding the write lock, as that takes long where there are many slices. Only this
+    function makes and ends rows of the schedule, so what was found holds as long as no other generation came between.
+    """
+    while True:
+        with db.snapshot():
+            at = _generations(db)
+            if at.newest == at.followed:
+                return None
+            difference = _Difference(db, at.newest)
+        with db.transaction():
+            if _generations(db) == at:
+                difference.write(db)
+                set_progress(db, "generation", at.newest)
+                return difference.counts()
 
 
-class _Pass:
+class _Generations(NamedTuple):
+    newest: int
+    followed: int
+
+
+def _generations(db: Database) -> _Generations:
+    newest = db.rows("select coalesce(max(n), 0) from generation")[0][0]
+    return _Generations(newest, progress(db, "generation"))
+
+
+class _Difference:
+    """Between the schedule and the current slices."""
+
     def __init__(self, db: Database, generation: int) -> None:
-        self.db = db
         self.generation = generation
         self.now = db.clock()
-        self.condensed = progress(db, "condensed")
         self.added: list[tuple[Any, ...]] = []
         self.changed: list[tuple[Any, ...]] = []
-        self.removed: list[tuple[Any, ...]] = []
-        """Key, region and health."""
-        self._kept: list[tuple[Any, ...]] = []
-
-    def compare(self) -> None:
-        """Find what differs."""
-        self.removed += self.db.rows(
-            f"select {KEY}, health from schedule s where not exists (select 1 from slice n where n.until is null and "
+        self.moved: list[tuple[Any, ...]] = []
+        """Those of the changed ones whose interval differs, and with it their ticks."""
+        self.removed: list[tuple[Any, ...]] = db.rows(
+            f"select {KEY} from schedule s where not exists (select 1 from slice n where n.until is null and "
             'n.system = s.system and n."check" = s."check" and n.environment = s.environment)'
         )
-        rows = self.db.rows(
+        self.retentions: list[tuple[Any, ...]] = []
+        rows = db.rows(
             'select n.system, n."check", n.environment, n.digest, '
             '(select b.body from slice b where b.system = n.system and b."check" = n."check" and '
-            "b.environment = n.environment and b.until is null), "
-            "s.region, s.interval_ms, s.phase_ms, s.due_at, s.health "
-            f"from slice n {self.db.slices_by_index} left join schedule s on "
+            "b.environment = n.environment and b.until is null), s.region, s.interval_ms "
+            f"from slice n {db.slices_by_index} left join schedule s on "
             's.system = n.system and s."check" = n."check" and s.environment = n.environment '
             "where n.until is null and (s.digest is null or s.digest <> n.digest) "
             'order by n.system, n."check", n.environment'
         )
         for (system, check, environment, digest, body), of_slice in groupby(rows, lambda row: row[:5]):
-            there = {row[5]: row[6:] for row in of_slice if row[5] is not None}
+            there = {row[5]: row[6] for row in of_slice if row[5] is not None}
             self._differs(SliceKey(system, check, environment), digest, _wanted(body), there)
 
-    def _differs(self, key: SliceKey, digest: str, wanted: _Wanted, there: dict[str, tuple[Any, ...]]) -> None:
-        self.removed += [(*key, region, row[3]) for region, row in there.items() if region not in wanted.regions]
+    def counts(self) -> Reconciled:
+        """How much it was."""
+        return Reconciled(self.generation, len(self.added), len(self.changed), len(self.removed))
+
+    def _differs(self, key: SliceKey, digest: str, wanted: _Wanted, there: dict[str, int]) -> None:
+        self.removed += [(*key, region) for region in there if region not in wanted.regions]
         for region in wanted.regions:
             at, every = place(key, region), wanted.interval_ms
+            into = phase(at, every)
             if region not in there:
-                ticks = (phase(at, every), first_tick(self.now, at, every))
-                row = (digest, self.generation, every, *ticks, wanted.thresholds)
+                ticks = (every, into, first_tick(self.now, at, every))
+                row = (digest, self.generation, wanted.thresholds, *ticks)
                 self.added.append((at, *key, region, *row, self.now))
             else:
-                interval_ms, *ticks_before = there[region][:3]
-                moved = (phase(at, every), tick_after(self.now, every, phase(at, every)))
-                ticks = tuple(ticks_before) if interval_ms == every else moved
-                self.changed.append((digest, self.generation, every, *ticks, wanted.thresholds, at))
-            self._kept.append((*key, region, wanted.retention, self.condensed, self.now))
+                self.changed.append((digest, self.generation, wanted.thresholds, at))
+                if there[region] != every:
+                    self.moved.append((every, into, tick_after(self.now, every, into), at))
+            self.retentions.append((wanted.retention, *key, region))
 
-    def write(self) -> None:
-        """Bring the schedule there. What comes back within its retention goes on where it was."""
-        self.db.many(f"delete from schedule where {WHERE}", (row[:4] for row in self.removed))
-        self.db.many(f"update keeping set gone = ? where {WHERE}", ((self.now, *row[:4]) for row in self.removed))
-        self.db.many(
-            "update schedule set digest = ?, generation = ?, interval_ms = ?, phase_ms = ?, due_at = ?, "
-            "thresholds = ? where place = ?",
-            self.changed,
+    def write(self, db: Database) -> None:
+        """Bring the schedule there. Needs a transaction."""
+        health = f"select {KEY}, health from schedule where {WHERE} and health <> 'healthy'"
+        failing = [row for key in self.removed for row in db.rows(health, key)]
+        db.many(f"delete from schedule where {WHERE}", self.removed)
+        db.many(f"update keeping set gone = ? where {WHERE}", ((self.now, *key) for key in self.removed))
+        by_place = itemgetter(-1)
+        db.many(
+            "update schedule set digest = ?, generation = ?, thresholds = ? where place = ?",
+            sorted(self.changed, key=by_place),
         )
-        self.db.many(
-            f"insert into schedule (place, {KEY}, digest, generation, interval_ms, phase_ms, due_at, thresholds, "
+        db.many(
+            "update schedule set interval_ms = ?, phase_ms = ?, due_at = ? where place = ?",
+            sorted(self.moved, key=by_place),
+        )
+        db.many(
+            f"insert into schedule (place, {KEY}, digest, generation, thresholds, interval_ms, phase_ms, due_at, "
             "since, lease, slot, worker, lease_until, lease_for, recent, health, runs, pace) "
             "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0, 0, '', 'healthy', 0, '')",
             sorted(self.added),
         )
-        self.db.many(
-            f"insert into keeping ({KEY}, retention, condensed, pruned) values (?, ?, ?, ?, ?, ?, ?) "
-            f"on conflict ({KEY}) do update set retention = excluded.retention, gone = null, "
+        self._keep(db)
+        write_transitions(db, _recovered(db, failing, self.now))
+
+    def _keep(self, db: Database) -> None:
+        """How long results are kept. What comes back before they are gone goes on where it was."""
+        condensed = progress(db, "condensed")
+        db.many(
+            f"insert into keeping ({KEY}, retention, condensed, pruned) values (?, ?, ?, ?, '', ?, ?) "
+            f"on conflict ({KEY}) do update set gone = null, "
             "condensed = case when excluded.condensed < condensed then excluded.condensed else condensed end",
-            self._kept,
+            ((*row[1:5], condensed, self.now) for row in self.added),
+        )
+        db.many(
+            f"update keeping set retention = ? where {WHERE} and retention <> ?",
+            ((*row, row[0]) for row in self.retentions),
         )
 
-    def tell(self) -> None:
-        """An environment or a system may be well again because what failed there is gone; the rest of it is asked."""
-        gone = [row for row in self.removed if row[4] != "healthy"]
-        found: list[tuple[Any, ...]] = []
-        for system in sorted({row[0] for row in gone}):
-            left: dict[int, list[Health]] = {}
-            for environment, health in self.db.rows(
-                "select environment, health from schedule where system = ?", (system,)
-            ):
-                left.setdefault(environment, []).append(health)
-            was: dict[int, list[Health]] = {e: list(healths) for e, healths in left.items()}
-            for row in gone:
-                if row[0] == system:
-                    was.setdefault(row[2], []).append(row[4])
-            for environment in sorted(e for e in left if e):
-                found.append(("environment", system, environment, worst(was[environment]), worst(left[environment])))
-            if left:
-                before = worst(h for healths in was.values() for h in healths)
-                found.append(("system", system, 0, before, worst(h for healths in left.values() for h in healths)))
-        rows = [
-            (scope, system, 0, environment, "", self.now, before, after, _GONE, 0, 0)
-            for scope, system, environment, before, after in found
-            if before != after
-        ]
-        write_transitions(self.db, rows)
+
+def _recovered(db: Database, failing: list[tuple[Any, ...]], now: float) -> list[tuple[Any, ...]]:
+    """Transitions of environments and systems that are better because what failed there is gone: ``failing`` are key,
+    region and health of that. Where nothing is left, there is nothing to tell."""
+    found: list[tuple[Any, ...]] = []
+    for system in sorted({row[0] for row in failing}):
+        left: dict[int, list[Health]] = {}
+        for environment, health in db.rows("select environment, health from schedule where system = ?", (system,)):
+            left.setdefault(environment, []).append(health)
+        was = {environment: list(healths) for environment, healths in left.items()}
+        for row in failing:
+            if row[0] == system:
+                was.setdefault(row[2], []).append(row[4])
+        for environment in sorted(e for e in left if e):
+            found.append(("environment", system, environment, worst(was[environment]), worst(left[environment])))
+        if left:
+            before = worst(health for healths in was.values() for health in healths)
+            found.append(
+                ("system", system, 0, before, worst(health for healths in left.values() for health in healths))
+            )
+    return [
+        (scope, system, 0, environment, "", now, before, after, _GONE, 0, 0)
+        for scope, system, environment, before, after in found
+        if before != after
+    ]
 
 
 def _wanted(body: str) -> _Wanted:
