@@ -113,7 +113,7 @@ def _sentence(event: Event) -> str:
             mended = f"; {count(event.mended, 'slice')} brought back to schedule" if event.mended else ""
             return f"the clock went {way} by {abs(event.seconds):.1f} seconds{mended}"
         case Dropped():
-            return f"{count(event.runs, 'run')} taken over by another worker; what comes of them here doesn't count"
+            return f"{count(event.runs, 'run')} won't count: another worker has the slice by now, or it is gone"
         case Unsaved() | Fault():
             return event.sentence
         case Stopping():

@@ -13,23 +13,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.base.errors import GitopsError
-from reconciler.flows.subjects import Known, Subjects
+from reconciler.flows.subjects import Subjects
+from reconciler.flows.work.claims import Claims
 from reconciler.flows.work.events import ClockMoved, Dropped, Event, StoreAway, StoreBack, Taken, Unsaved
-from reconciler.flows.work.handover import Done, Floor, Outbox, Ready, Recipes
+from reconciler.flows.work.handover import Done, Floor, Outbox
 from reconciler.flows.work.healths import Healths
 from reconciler.flows.work.keeping import Keeping
 from reconciler.flows.work.knobs import Knobs
+from reconciler.flows.work.outbound import MOST, Outbound
 from reconciler.store.executing import Claim
 
 if TYPE_CHECKING:
-    from reconciler.store.executing import Executing
+    from reconciler.store.executing import Executing, Transition
     from reconciler.store.port import Reader
 
-_MOST = 500
-"""Claims and results in one transaction."""
 _BEAT = 5.0
 _JUMP = 0.5
 """Seconds by which the database's clock may drift from ours between two turns before it counts as set anew."""
@@ -50,6 +50,8 @@ class Clerk(threading.Thread):
     """``opened`` opens the store, in the clerk's thread and again after each failure; ``post`` has something called
     on the event loop's thread; ``tell`` is called there too."""
 
+    _floor: Floor
+
     def __init__(
         self,
         worker: str,
@@ -63,17 +65,10 @@ class Clerk(threading.Thread):
         super().__init__(name="gitops-clerk", daemon=True)
         self._worker, self._knobs = worker, knobs
         self._opened, self._post, self._tell, self._register = opened, post, tell, register
-        self._floor: Floor | None = None
-        self._room: Callable[[], int] = lambda: 0
         self._wake = threading.Event()
-        self._lock = threading.Lock()
-        self._outbox = Outbox()
-        self._sending = Outbox()
-        self._held: dict[int, tuple[Claim, float]] = {}
-        self._recipes = Recipes()
-        self._most = _MOST
-        self._hands: Hands | None = None
-        self._subjects: Subjects | None = None
+        self._claims = Claims(worker, knobs)
+        self._outbound = Outbound(self._claims.release, self._stored, self._unsaved)
+        self._opened_hands: tuple[Hands, Subjects] | None = None
         self.healths = Healths(enabled=knobs.metrics is not None)
         self._keeping = Keeping()
         self._claiming, self._leaving, self._announced = True, False, False
@@ -92,19 +87,14 @@ class Clerk(threading.Thread):
 
     # -- called on the event loop's thread -----------------------------------------------------------------------------
 
-    def serve(self, floor: Floor, room: Callable[[], int]) -> None:
-        """Begin. ``room``: how many more claims the floor can take, those on their way included."""
-        self._floor, self._room = floor, room
+    def serve(self, floor: Floor) -> None:
+        """Begin."""
+        self._floor = floor
         self.start()
 
-    def hand_in(self, add: Callable[[Outbox], object]) -> None:
+    def hand_in(self, change: Callable[[Outbox], object]) -> None:
         """Put something into the outbox."""
-        with self._lock:
-            add(self._outbox)
-        self._wake.set()
-
-    def wake(self) -> None:
-        """There may be something to do."""
+        self._outbound.add(change)
         self._wake.set()
 
     def announce(self) -> None:
@@ -122,8 +112,7 @@ class Clerk(threading.Thread):
         self._leaving = True
         self._wake.set()
         self.join(timeout)
-        with self._lock:
-            return len(self._outbox.done) + len(self._sending.done)
+        return self._outbound.results
 
     # -- the clerk's own thread ----------------------------------------------------------------------------------------
 
@@ -143,22 +132,17 @@ class Clerk(threading.Thread):
             self._rest()
         self._end()
 
-    def _give_back_all(self, executing: Executing) -> None:
-        """What is still held when the worker leaves: claims that met a floor that was closed already."""
-        executing.give_back([claim for claim, _ in self._held.values()], again=True)
-        self._held.clear()
-
     def _turn(self) -> None:
         now = time.monotonic()
         self._turned = now
-        hands = self._hands or self._open()
+        hands, subjects = self._opened_hands or self._open()
         executing = hands.executing
         self._look_at_clock(executing, now)
-        self._send(executing)
+        self._outbound.send(executing)
         self._renew(executing, now)
         self._take_over(hands, now)
         if self._claiming:
-            self._claim(hands)
+            self._claim(hands, subjects)
         if not self._announced:
             self._announced = True
             self._register(executing)
@@ -168,12 +152,12 @@ class Clerk(threading.Thread):
         self._keeping.step(executing, busy=self._busy())
         self._works()
 
-    def _open(self) -> Hands:
+    def _open(self) -> tuple[Hands, Subjects]:
         hands = self._opened()
-        self._hands, self._subjects = hands, Subjects(hands.reader)
+        self._opened_hands = hands, Subjects(hands.reader)
         self._announced = False
         self._polled = self._beaten = -1e9
-        return hands
+        return self._opened_hands
 
     def _look_at_clock(self, executing: Executing, now: float) -> None:
         offset = executing.now() - time.monotonic()
@@ -181,66 +165,12 @@ class Clerk(threading.Thread):
         if before is None or abs(offset - before) > _JUMP:
             mended = executing.mend_clock()
             if before is not None:
-                self._held = {lease: (claim, -1e9) for lease, (claim, _) in self._held.items()}  # renew all of them
+                self._claims.renew_soon()
                 self._say(ClockMoved(offset - before, mended))
 
-    def _send(self, executing: Executing) -> None:
-        """Store what the floor handed in; what failed to be stored comes first the next time."""
-        out = self._collect()
-        while out.done:
-            part = out.done[: self._most]
-            try:
-                transitions = executing.finish([done.finished for done in part])
-            except GitopsError:
-                raise
-            except Exception as error:  # nothing is wrong with the store, but something with one of these runs
-                if len(part) > 1:
-                    self._most = 1
-                    continue
-                transitions = []
-                out.skipped.append(part[0].finished.claim)
-                self._say(Unsaved(f"{type(error).__name__}: {error}"))
-            with self._lock:
-                del out.done[: len(part)]
-            self._release(done.finished.claim for done in part)
-            self._post(self._stored, part, self.healths.changed(transitions))
-        self._most = _MOST
-        for claims, again in ((out.again, True), (out.skipped, False)):
-            if claims:
-                executing.give_back(claims, again=again)
-                self._release(claims)
-                claims.clear()
-        if out.paces:
-            executing.set_paces(out.paces)
-            out.paces.clear()
-
-    def _collect(self) -> Outbox:
-        with self._lock:
-            new, self._outbox = self._outbox, Outbox()
-            old = self._sending
-            old.done += new.done
-            old.again += new.again
-            old.skipped += new.skipped
-            old.paces += new.paces
-        return old
-
-    def _release(self, claims: Any) -> None:
-        for claim in claims:
-            self._held.pop(claim.lease, None)
-
     def _renew(self, executing: Executing, now: float) -> None:
-        lease = self._knobs.lease
-        due = [claim for claim, renewed in self._held.values() if now - renewed >= lease / 3]
-        if not due:
-            return
-        kept = executing.renew(due, lease=lease)
-        lost = {claim.lease for claim in due} - kept
-        for claim in due:
-            if claim.lease in kept:
-                self._held[claim.lease] = (claim, now)
-            else:
-                self._held.pop(claim.lease, None)
-        if lost and self._floor is not None:
+        lost = self._claims.renew(executing, now)
+        if lost:
             self._post(self._floor.lose, lost)
             self._say(Dropped(len(lost)))
 
@@ -251,62 +181,37 @@ class Clerk(threading.Thread):
         taken, before = hands.executing.reconcile(), self.generation
         self.generation = hands.executing.generation()
         if self.generation != before:
-            self._post(self._refresh)
+            self._post(self._floor.refresh)
         if taken is not None:
             self._say(Taken(taken.generation, taken.added, taken.changed, taken.removed))
         self.healths.refresh(hands.executing, hands.reader, self.generation)
 
-    def _claim(self, hands: Hands) -> None:
-        """Claim as many as there is room for, longest due first."""
-        executing, regions = hands.executing, self._knobs.regions
-        room = min(_MOST, self._room())
-        if room > 0:
-            claims = executing.claim(self._worker, room, lease=self._knobs.lease, regions=regions)
-            if claims:
-                self._accept(hands, claims)
-        due = executing.next_due(regions=regions)
-        offset = self.offset or 0.0
-        self._next_due = None if due is None else due - offset
+    def _claim(self, hands: Hands, subjects: Subjects) -> None:
+        """As many as there is room for."""
+        executing, room = hands.executing, min(MOST, self._floor.room())
+        claims = self._claims.take(executing, room) if room > 0 else []
+        if claims:
+            self._hand_over(hands, subjects, claims)
+        due = executing.next_due(regions=self._knobs.regions)
+        self._next_due = None if due is None else due - (self.offset or 0.0)
 
-    def _accept(self, hands: Hands, claims: list[Claim]) -> None:
-        now = time.monotonic()
-        for claim in claims:
-            self._held[claim.lease] = (claim, now)
+    def _hand_over(self, hands: Hands, subjects: Subjects, claims: list[Claim]) -> None:
         try:
-            ready = self._equip(hands, claims)
+            ready, gone = self._claims.equip(hands.executing, subjects, claims)
         except BaseException:
             self.hand_in(lambda out: out.again.extend(claims))
             raise
-        if ready and self._floor is not None:
-            self.claimed += len(ready)
-            self._post(self._floor.receive, ready)
-
-    def _equip(self, hands: Hands, claims: list[Claim]) -> list[Ready]:
-        """With bodies and names. What is gone meanwhile is given back, into nothing."""
-        assert self._subjects is not None
-        new = [c.key for c in claims if self._recipes.get(c.key, c.digest) is None]
-        bodies = hands.executing.bodies(new) if new else {}
-        known: dict[Any, Known] = self._subjects.many([c.key for c in claims])
-        ready, gone = [], []
-        for claim in claims:
-            digest, recipe = claim.digest, self._recipes.get(claim.key, claim.digest)
-            if recipe is None and claim.key in bodies:
-                digest, body = bodies[claim.key]  # it may have changed since the claim
-                recipe = self._recipes.get(claim.key, digest) or self._recipes.put(claim.key, digest, body)
-            if recipe is None:
-                gone.append(claim)
-            else:
-                ready.append(Ready(claim._replace(digest=digest), recipe, known[claim.key]))
         if gone:
             self.hand_in(lambda out: out.skipped.extend(gone))
-        return ready
+        self.claimed += len(ready)
+        self._post(self._floor.receive, ready)
 
     # -- between turns -------------------------------------------------------------------------------------------------
 
     def _busy(self) -> bool:
         """Whether something is due now or very soon."""
         soon = self._next_due is not None and self._next_due < time.monotonic() + 0.05
-        return bool(self._outbox) or (soon and self._claiming)
+        return bool(self._outbound) or (soon and self._claiming)
 
     def _rest(self) -> None:
         """Until there is something to do, and at least as long as makes batches worth while."""
@@ -320,7 +225,7 @@ class Clerk(threading.Thread):
             return
         now = time.monotonic()
         until = now + min(self._knobs.poll, self._knobs.lease / 3)
-        if self._claiming and self._next_due is not None and self._room() > 0:
+        if self._claiming and self._next_due is not None and self._floor.room() > 0:
             until = min(until, self._next_due)
         self._wake.wait(max(0.0, until - now))
         early = self._turned + self._knobs.batch - time.monotonic()
@@ -340,42 +245,38 @@ class Clerk(threading.Thread):
         if self._failures == 1:
             self._away_since = time.monotonic()
         if self._failures in (1, 2):  # once as it happens, once more when it lasts
-            self._say(StoreAway(self.complaint, len(self._sending.done)))
-        self._post(self._count_failure)
+            self._say(StoreAway(self.complaint, self._outbound.results))
+        self._post(self._floor.store_failed)
         self._close()
 
     def _end(self) -> None:
-        if self._hands is not None:
+        if self._opened_hands is not None:
+            executing = self._opened_hands[0].executing
             try:
-                self._give_back_all(self._hands.executing)
-                self._hands.executing.leave(self._worker)
+                self._claims.give_back(executing)
+                executing.leave(self._worker)
             except GitopsError as error:
                 self.complaint = error.message
         self._close()
 
     def _close(self) -> None:
-        hands, self._hands, self._subjects = self._hands, None, None
-        if hands is not None:
+        opened, self._opened_hands = self._opened_hands, None
+        if opened is not None:
             try:
-                hands.close()
+                opened[0].close()
             except GitopsError as error:
                 self.complaint = error.message
 
-    # -- said on the event loop's thread -------------------------------------------------------------------------------
+    # -- what is to be said on the event loop's thread -----------------------------------------------------------------
 
     def _say(self, event: Event) -> None:
         self._post(self._tell, event)
 
-    def _stored(self, done: list[Done], changed: list[Event]) -> None:
-        assert self._floor is not None
-        self._floor.stored(done)
-        for event in changed:
-            self._tell(event)
+    def _stored(self, done: list[Done], transitions: list[Transition]) -> None:
+        self._post(self._floor.stored, done)
+        for event in self.healths.changed(transitions):
+            self._say(event)
 
-    def _refresh(self) -> None:
-        assert self._floor is not None
-        self._floor.refresh()
-
-    def _count_failure(self) -> None:
-        assert self._floor is not None
-        self._floor.store_failed()
+    def _unsaved(self, error: Exception) -> None:
+        self._post(self._floor.unsaved)
+        self._say(Unsaved(f"a result can't be stored: {type(error).__name__}: {error}"))

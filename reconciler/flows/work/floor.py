@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from reconciler.execute.lane import Entry, Slots, Told
-from reconciler.execute.pacing import Pace, decode, encode
+from reconciler.execute.pacing import decode, encode
 from reconciler.flows.work.handover import Done, Ready
+from reconciler.flows.work.held import Fate, Held, Place
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
 from reconciler.model.run import Observation, Run
@@ -22,38 +22,10 @@ from reconciler.store.executing import Claim, Finished
 
 if TYPE_CHECKING:
     from reconciler.execute.executor import Executor
-    from reconciler.execute.prepare import Prepared
     from reconciler.flows.work.clerk import Clerk
-    from reconciler.model.slice import SliceKey
 
-Place = tuple["SliceKey", str]
-"""A slice in a region."""
-Fate = Literal["gave_way", "lost", "stopped"]
-"""Why a run was cancelled."""
 _LINE = 1000
 """Scripts that may wait, and runs that may wait for the lane; above that they are deferred. What waits is small."""
-
-
-@dataclass(slots=True)
-class _Held:
-    """A claim on the floor, from when it arrived until it was handed in again."""
-
-    ready: Ready
-    claim: Claim
-    prepared: Prepared
-    pace: Pace
-    pool: Slots[Place]
-    task: asyncio.Task[None] | None = None
-    fate: Fate | None = None
-    in_lane: bool = False
-    limit_ms: float = 0.0
-    began: float = 0.0
-    changed: bool = False
-    """The pace differs from the stored one although no run was recorded."""
-
-    @property
-    def place(self) -> Place:
-        return (self.claim.key, self.claim.region)
 
 
 class Floor:
@@ -65,7 +37,7 @@ class Floor:
             "network": Slots(knobs.concurrency, lane=knobs.lane, lane_line=_LINE),
             "scripts": Slots(knobs.scripts, line=_LINE),
         }
-        self._held: dict[Place, _Held] = {}
+        self._held: dict[Place, Held] = {}
         self._received = 0
         self._open = True
         self._idle = asyncio.Event()
@@ -113,6 +85,10 @@ class Floor:
         self._tally.batches.add(len(done))
         for finished, strategy, late in done:
             self._tally.ran(strategy, finished.run.outcome, finished.run.duration_ms / 1000, late)
+
+    def unsaved(self) -> None:
+        """A result was dropped, as no store could keep it."""
+        self._tally.dropped["unsaved"] += 1
 
     def refresh(self) -> None:
         """Another generation: what waits is given back, as its body may have changed. It is claimed again at once."""
@@ -163,12 +139,12 @@ class Floor:
             recipe.body = None
         prepared, pace = recipe.prepared, decode(claim.pace, claim.digest)
         name = "scripts" if prepared.strategy == "script" else "network"
-        held = _Held(ready, claim, prepared, pace, self.pools[name])
+        held = Held(ready, claim, prepared, pace, self.pools[name])
         self._held[held.place] = held
         entry = Entry(held.place, pace.needs_lane, pace.unproven, prepared.repeatable)
         self.pools[name].offer(entry, now, told[name])
 
-    def _again(self, there: _Held, claim: Claim) -> None:
+    def _again(self, there: Held, claim: Claim) -> None:
         """The slice is here already, as its lease ran out meanwhile: what goes on goes on under the new one."""
         if there.fate is None and there.claim.digest == claim.digest:
             there.claim = claim
@@ -191,7 +167,7 @@ class Floor:
             self._keep_pace(held)
             self._skip(held.claim)
 
-    async def _run(self, held: _Held) -> None:
+    async def _run(self, held: Held) -> None:
         prepared, (subject, fields) = held.prepared, held.ready.known
         held.limit_ms = held.pace.timeout_ms(prepared.timeout_ms)
         held.began = time.monotonic()
@@ -206,7 +182,7 @@ class Floor:
         if held.fate != "lost":
             self._hand_in(held.ready, seen, prepared.strategy, held)
 
-    def _hand_in(self, ready: Ready, seen: Observation, strategy: str, held: _Held | None = None) -> None:
+    def _hand_in(self, ready: Ready, seen: Observation, strategy: str, held: Held | None = None) -> None:
         """What came of a run goes to the clerk."""
         claim = ready.claim if held is None else held.claim
         began = time.monotonic() if held is None else held.began
@@ -233,7 +209,7 @@ class Floor:
         done = Done(Finished(claim, run, pace), strategy, late)
         self._clerk.hand_in(lambda out: out.done.append(done))
 
-    def _leave(self, held: _Held) -> None:
+    def _leave(self, held: Held) -> None:
         """Its slot goes to the next."""
         self._held.pop(held.place, None)
         told: Told[Place] = Told()
@@ -242,7 +218,7 @@ class Floor:
         if not self.running:
             self._idle.set()
 
-    def _cancelled(self, held: _Held) -> None:
+    def _cancelled(self, held: Held) -> None:
         if held.fate == "gave_way" and self._open:
             self._tally.gave_way += 1
             held.pace, held.changed = held.pace.giving_way(), True
@@ -255,11 +231,9 @@ class Floor:
         if held.fate != "lost":
             self._give_back((held.claim,))
 
-    def _cancel(self, held: _Held, fate: Fate) -> None:
+    def _cancel(self, held: Held, fate: Fate) -> None:
         if held.task is None:
-            self._leave(held)
-            if fate != "lost":
-                self._give_back((held.claim,))
+            self._return(held, lost=fate == "lost")
         elif held.fate is None or fate == "lost":
             held.fate = fate
             held.task.cancel()
@@ -282,15 +256,14 @@ class Floor:
         if soonest is not None and self._open:
             self._timer = asyncio.get_running_loop().call_later(max(0.01, soonest - now), self._make_way)
 
-    def _return(self, held: _Held) -> None:
-        """What never started is given back for whoever comes first."""
-        self._held.pop(held.place, None)
-        told: Told[Place] = Told()
-        held.pool.ended(held.place, time.monotonic(), told)
-        self._keep_pace(held)
-        self._give_back((held.claim,))
+    def _return(self, held: Held, *, lost: bool = False) -> None:
+        """What doesn't run yet is given back for whoever comes first."""
+        self._leave(held)
+        if not lost:
+            self._keep_pace(held)
+            self._give_back((held.claim,))
 
-    def _keep_pace(self, held: _Held) -> None:
+    def _keep_pace(self, held: Held) -> None:
         if held.changed:
             change = (held.claim.key, held.claim.region, encode(held.pace, held.claim.digest))
             self._clerk.hand_in(lambda out: out.paces.append(change))

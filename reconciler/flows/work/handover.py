@@ -50,12 +50,22 @@ class Outbox:
     skipped: list[Claim] = field(default_factory=list)
     paces: list[tuple[SliceKey, str, str]] = field(default_factory=list)
 
+    def add(self, other: Outbox) -> None:
+        """Behind what is there."""
+        self.done += other.done
+        self.again += other.again
+        self.skipped += other.skipped
+        self.paces += other.paces
+
     def __bool__(self) -> bool:
         return bool(self.done or self.again or self.skipped or self.paces)
 
 
 class Floor(Protocol):
-    """What the clerk says; always called on the event loop's thread."""
+    """What the clerk says; called on the event loop's thread, but for :meth:`room`."""
+
+    def room(self) -> int:
+        """How many more claims it can take; those on their way to it count as taken."""
 
     def receive(self, ready: Sequence[Ready]) -> None:
         """These are to be run."""
@@ -65,6 +75,9 @@ class Floor(Protocol):
 
     def stored(self, done: Sequence[Done]) -> None:
         """These are durable."""
+
+    def unsaved(self) -> None:
+        """A result was dropped, as no store could keep it."""
 
     def refresh(self) -> None:
         """Another generation was read."""

@@ -136,7 +136,7 @@ class Worker:
             if self._knobs.metrics is not None:
                 started = started._replace(metrics=await endpoint.open(*self._knobs.metrics))
             self._tell(started)
-            self._clerk.serve(self._floor, self._floor.room)
+            self._clerk.serve(self._floor)
             probing = asyncio.create_task(self._probe(executor))
             await signals.asked.wait()
             probing.cancel()
