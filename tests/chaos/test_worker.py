@@ -228,6 +228,14 @@ def test_what_it_cant_begin_with_is_a_sentence(store: Source, there: Targets, tm
     refused = WorkerProcess(nonsense)
     assert refused.end() == 1
     assert "is damaged or no SQLite file" in refused.errors
+    for options, why in (
+        (("--metrics", "9000"), "isn't HOST:PORT"),
+        (("--lane", "5", "--concurrency", "4"), "--lane can't be more than --concurrency"),
+        (("--lease", "100ms"), "--lease has to be a second at least"),
+    ):
+        refused = WorkerProcess(store.path, *options)
+        assert refused.end() == 2
+        assert why in refused.errors
 
 
 def test_metrics_count_what_is_stored(store: Source, there: Targets) -> None:
