@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,9 @@ from reconciler.kinds.extras import absent, remedy, sentence
 from reconciler.kinds.table import V1_KINDS
 from reconciler.kinds.validate import RuntimeTemplate, validate
 from reconciler.model.resource import Key, Resource
-from reconciler.source.faults import Parsed
+from reconciler.source.faults import Parsed, YamlFault
 from reconciler.source.yaml import load
-from reconciler.versioning.upgrade import upgrade
+from reconciler.versioning.upgrade import Upgraded, upgrade
 
 _NAME = re.compile(rb"^[ {]*(?:metadata:\s*\{\s*)?name:\s*[\"']?([A-Za-z0-9-]+)", re.MULTILINE)
 
@@ -41,22 +42,37 @@ def read_file(path: str, sha: str, data: bytes, *, source: str, explicit: bool) 
 
     ``explicit``: a glob of the user names it, so that a document of another tool is a fault rather than passed over.
     """
-    result = FileResult(path, sha)
-    located = Located(path, data)
     documents, faults = load(data)
+    upgraded = [(parsed, upgrade(parsed.value)) for parsed in documents]
+    return read_documents(FileResult(path, sha), data, upgraded, faults, source=source, explicit=explicit)
+
+
+def read_documents(
+    result: FileResult,
+    data: bytes,
+    documents: Sequence[tuple[Parsed, Upgraded]],
+    faults: Sequence[YamlFault],
+    *,
+    source: str,
+    explicit: bool,
+) -> FileResult:
+    """The same for a file that was parsed and migrated already; fills ``result`` and returns it."""
+    located = Located(result.path, data)
     if faults:
         result.loose_names = {m.decode() for m in _NAME.findall(data)}
     result.diagnostics += [
-        located.with_excerpt(Diagnostic(f.code, f.message, Place(path, f.line, f.column), f.hint)) for f in faults
+        located.with_excerpt(Diagnostic(f.code, f.message, Place(result.path, f.line, f.column), f.hint))
+        for f in faults
     ]
-    for parsed in documents:
-        _read_document(parsed, located, result, source=source, explicit=explicit)
+    for parsed, upgraded in documents:
+        _read_document(parsed, upgraded, located, result, source=source, explicit=explicit)
     return result
 
 
-def _read_document(parsed: Parsed, located: Located, result: FileResult, *, source: str, explicit: bool) -> None:
+def _read_document(
+    parsed: Parsed, upgraded: Upgraded, located: Located, result: FileResult, *, source: str, explicit: bool
+) -> None:
     nth = parsed.index
-    upgraded = upgrade(parsed.value)
     if upgraded.foreign:
         if not explicit:
             result.passed_over += 1

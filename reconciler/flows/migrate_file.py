@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from reconciler.base.diagnostics import Diagnostic, Fault, Place
-from reconciler.flows.load import FileResult, read_file
+from reconciler.flows.load import FileResult, read_documents
 from reconciler.flows.locate import Located
 from reconciler.flows.migrate_advice import advised
 from reconciler.kinds.table import V1_KINDS
@@ -21,8 +21,8 @@ from reconciler.rewrite.claims import same
 from reconciler.rewrite.document import Rewritten, rewrites
 from reconciler.rewrite.lean import leanest
 from reconciler.rewrite.text import Edits
-from reconciler.source.faults import Parsed
-from reconciler.source.layout import layouts, with_paths
+from reconciler.source.faults import Parsed, YamlFault
+from reconciler.source.layout import layouts
 from reconciler.source.yaml import load
 from reconciler.versioning.upgrade import Upgraded, upgrade
 
@@ -75,10 +75,32 @@ class Wanted(NamedTuple):
     leave: Mapping[tuple[str, int], Fault] = MappingProxyType({})
 
 
+class _Read(NamedTuple):
+    """One content of a file, parsed, migrated in memory, and validated."""
+
+    documents: list[tuple[Parsed, Upgraded]]
+    faults: list[YamlFault]
+    result: FileResult
+
+    @staticmethod
+    def of(path: str, data: bytes, wanted: Wanted) -> _Read:
+        parsed, faults = load(data)
+        documents = [(each, upgrade(each.value)) for each in parsed]
+        result = FileResult(path, "")
+        read_documents(result, data, documents, faults, source=wanted.source, explicit=wanted.explicit)
+        return _Read(documents, faults, result)
+
+    def resource(self, nth: int) -> Resource | None:
+        return next((r for r in self.result.resources if r.nth == nth), None)
+
+
 @dataclass(slots=True)
 class _Doc:
+    """One document on its way. ``old`` is what its resource has to stay."""
+
     parsed: Parsed
     upgraded: Upgraded
+    old: Resource
     ways: Iterator[Rewritten]
     way: Rewritten | None = None
 
@@ -87,26 +109,26 @@ def migrate_file(path: str, content: bytes, wanted: Wanted) -> FileChange:
     """Everything about one file. Never raises for what a file can hold."""
     change = FileChange(path, content)
     located = Located(path, content)
-    before = read_file(path, "", content, source=wanted.source, explicit=wanted.explicit)
-    change.before = before.resources
-    docs = _chosen(content, before, located, wanted, change)
-    if not docs:
-        change.after = change.before
+    before = _Read.of(path, content, wanted)
+    change.before = change.after = before.result.resources
+    chosen = _chosen(before, located, wanted, change)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:  # told as a fault already
         return change
-    text = content.decode("utf-8")
-    found = layouts(content)
+    found = layouts(content) if chosen else {}
     todo: list[_Doc] = []
-    for parsed, upgraded in docs:
+    for parsed, upgraded, old in chosen:
         layout = found.get(parsed.index)
         if layout is None:
             change.failed.append(_defect(located, parsed, "its text can't be taken apart"))
             continue
-        old = next(r for r in before.resources if r.nth == parsed.index)
         data = _leanest(parsed.value, upgraded, old)
         noted = frozenset(f.path for f in upgraded.faults if f.code == "left-out")
-        ways = rewrites(with_paths(layout), parsed.value, data, noted)
-        todo.append(_Doc(parsed, upgraded._replace(data=data), ways))
-    _settle(text, before, todo, located, wanted, change)
+        ways = rewrites(layout, parsed.value, data, noted)
+        todo.append(_Doc(parsed, upgraded._replace(data=data), old, ways))
+    if todo:
+        _settle(text, before, todo, located, wanted, change)
     return change
 
 
@@ -122,73 +144,64 @@ def _leanest(original: dict[str, Any], upgraded: Upgraded, old: Resource) -> dic
 
 
 def _chosen(
-    data: bytes, before: FileResult, located: Located, wanted: Wanted, change: FileChange
-) -> list[tuple[Parsed, Upgraded]]:
-    """The documents that can be rewritten; what can't goes to ``left``."""
-    good = {resource.nth for resource in before.resources}
-    chosen: list[tuple[Parsed, Upgraded]] = []
-    documents, faults = load(data)
+    before: _Read, located: Located, wanted: Wanted, change: FileChange
+) -> list[tuple[Parsed, Upgraded, Resource]]:
+    """The documents that can be rewritten, with what they mean; what can't goes to ``left``."""
+    chosen: list[tuple[Parsed, Upgraded, Resource]] = []
     change.left += [
         located.with_excerpt(Diagnostic(f.code, f.message, Place(change.path, f.line, f.column), f.hint))
-        for f in faults
+        for f in before.faults
     ]
-    for parsed in documents:
-        upgraded = upgrade(parsed.value)
+    for parsed, upgraded in before.documents:
         if upgraded.foreign or not _asked(parsed.value, wanted.only):
             continue
         leave = wanted.leave.get((change.path, parsed.index))
+        old = before.resource(parsed.index)
         if leave is not None:
-            change.left.append(located.diagnostic(parsed.index, leave, original=parsed.value))
-        elif upgraded.kind is None or upgraded.data is None or parsed.index not in good:
-            after = [later.line for later in documents if later.index > parsed.index]
-            _leave(parsed, upgraded, before, located, change, end=min(after, default=sys.maxsize))
+            change.left.append(advised(located.diagnostic(parsed.index, leave, original=parsed.value), parsed.value))
+        elif old is None:
+            _leave(parsed, upgraded, before, located, change)
         elif upgraded.steps:
-            change.left += [
-                advised(located.diagnostic(parsed.index, f), parsed.value)
-                for f in upgraded.faults
-                if f.code == "left-out"
-            ]
-            chosen.append((parsed, upgraded))
+            told = [located.diagnostic(parsed.index, f) for f in upgraded.faults if f.code == "left-out"]
+            change.left += [advised(diagnostic, parsed.value) for diagnostic in told]
+            chosen.append((parsed, upgraded, old))
         else:
             change.current += 1
     return chosen
 
 
-def _leave(
-    parsed: Parsed, upgraded: Upgraded, before: FileResult, located: Located, change: FileChange, *, end: int
-) -> None:
+def _leave(parsed: Parsed, upgraded: Upgraded, before: _Read, located: Located, change: FileChange) -> None:
     """A document with faults stays as it is; a step that broke down stops everything."""
     for fault in upgraded.faults:
         diagnostic = advised(located.diagnostic(parsed.index, fault), parsed.value)
         (change.failed if fault.code == "migration-failed" else change.left).append(diagnostic)
-    inside = [d for d in before.diagnostics if d.place is not None and parsed.line <= d.place.line < end]
+    following = (later.line for later, _ in before.documents if later.index > parsed.index)
+    end = min(following, default=sys.maxsize)
+    inside = [d for d in before.result.diagnostics if d.place is not None and parsed.line <= d.place.line < end]
     told = {d.place for d in change.left}
     change.left += [d for d in inside if d.severity == "error" and d.place not in told]
 
 
-def _settle(
-    text: str, before: FileResult, todo: list[_Doc], located: Located, wanted: Wanted, change: FileChange
-) -> None:
-    """Try the ways of all documents at once; of those that don't hold, the next one, until none is left."""
-    waiting = list(todo)
-    for doc in waiting:
+def _settle(text: str, before: _Read, todo: list[_Doc], located: Located, wanted: Wanted, change: FileChange) -> None:
+    """Try the ways of all documents at once; of those that don't hold, the next one, until all hold or have none."""
+    for doc in todo:
         doc.way = next(doc.ways, None)
     while True:
         active = [doc for doc in todo if doc.way is not None]
         new = _edited(text, active)
-        after = read_file(change.path, "", new, source=wanted.source, explicit=wanted.explicit)
-        values = {parsed.index: parsed.value for parsed in load(new)[0]}
-        wrong = [doc for doc in active if not _holds(doc, values, before, after, located, change)]
+        after = _Read.of(change.path, new, wanted)
+        wrong = [doc for doc in active if not _holds(doc, after, located, change)]
         if not wrong:
             break
     for doc in todo:
         if doc.way is None and doc.upgraded.data is not None:
-            change.failed.append(
-                _defect(located, doc.parsed, "no edit of its text gives what migrating it in memory gives")
-            )
-    change.after = after.resources
-    if active:
-        change.new = new
+            what = "no edit of its text gives what migrating it in memory gives"
+            change.failed.append(_defect(located, doc.parsed, what))
+    old, changed = before.result.resources, after.result.resources
+    if len(old) != len(changed) or not all(map(alike, old, changed)):
+        change.failed.append(_defect(located, todo[0].parsed, "what stands beside it would change"))
+    elif active:
+        change.after, change.new = changed, new
         change.documents = [_told(doc, text, change.path) for doc in active]
 
 
@@ -203,16 +216,13 @@ def _edited(text: str, docs: list[_Doc]) -> bytes:
     return new.encode()
 
 
-def _holds(
-    doc: _Doc, values: dict[int, Any], before: FileResult, after: FileResult, located: Located, change: FileChange
-) -> bool:
+def _holds(doc: _Doc, after: _Read, located: Located, change: FileChange) -> bool:
     """Whether the new text of a document says the same. If not, its next way is up; faults of its own leave it."""
     nth = doc.parsed.index
-    value = values.get(nth)
-    old = next(r for r in before.resources if r.nth == nth)
-    new = next((r for r in after.resources if r.nth == nth), None)
-    if value is not None and same(upgrade(value).data, doc.upgraded.data):
-        if new is not None and alike(old, new):
+    upgraded = next((each for parsed, each in after.documents if parsed.index == nth), None)
+    new = after.resource(nth)
+    if upgraded is not None and not upgraded.steps and same(upgraded.data, doc.upgraded.data):
+        if new is not None and alike(doc.old, new):
             return True
         reasons = _stricter(doc, located)
         if reasons:

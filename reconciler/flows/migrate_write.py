@@ -23,6 +23,7 @@ from reconciler.source.gitcli import find_root, run
 
 JOURNAL = ".gitops-migrate"
 """In the folder of the source, while files are written."""
+_NEXT = f"{JOURNAL}.next"
 _SUFFIX = ".gitops-migrate"
 
 
@@ -83,7 +84,7 @@ def write_all(folder: Path, contents: Mapping[str, tuple[bytes, bytes]]) -> list
 
 def mend(folder: Path) -> Mended | None:
     """Finish what a killed run began; None where there is nothing to finish. Raises :class:`WriteRefused`."""
-    if not (folder / JOURNAL).exists():
+    if not any((folder / name).exists() for name in (JOURNAL, _NEXT)):
         return None
     with _journal(folder) as journal:
         mended = _mend(folder, journal)
@@ -152,7 +153,7 @@ class _Journal:
             {"target": str(j.target), "aside": str(j.aside), "old": _digest(j.old), "new": _digest(j.new)} for j in jobs
         ]
         text = json.dumps({"stage": stage, "files": files}).encode()
-        aside = self.path.with_name(f"{JOURNAL}.next")
+        aside = self.path.with_name(_NEXT)
         aside.write_bytes(text)
         descriptor = os.open(aside, os.O_RDWR | os.O_CLOEXEC)
         os.fsync(descriptor)
@@ -164,8 +165,10 @@ class _Journal:
 
     def remove(self) -> None:
         """Nothing is left to do."""
-        self.path.unlink(missing_ok=True)
-        _sync_folder(self.path.parent)
+        for name in (_NEXT, JOURNAL):
+            self.path.with_name(name).unlink(missing_ok=True)
+        with suppress(OSError):  # a journal that comes back after a power cut finds nothing to do
+            _sync_folder(self.path.parent)
 
     def close(self) -> None:
         """Let go of the lock."""
@@ -228,7 +231,8 @@ def _rename(jobs: Sequence[_Job]) -> None:
             job.back()
         raise
     for place in {job.target.parent for job in jobs}:
-        _sync_folder(place)
+        with suppress(OSError):  # it is done; how soon the disk knows is another matter
+            _sync_folder(place)
 
 
 def _targets(folder: Path, contents: Mapping[str, tuple[bytes, bytes]]) -> dict[Path, tuple[bytes, bytes]]:

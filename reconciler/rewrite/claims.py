@@ -18,19 +18,27 @@ from reconciler.versioning.trace import Followed
 class Claims:
     """``of[new path] = old path``; ``users[old path] = new path`` for claims of the same kind of value.
 
-    A slot is a claim of another kind: a map that stands where a text stood. It says where, not what.
+    A slot is a claim of another kind: a map that stands where a text stood. It says where, not what. ``whole`` holds
+    the new paths of lists and maps that are just what they were; nothing below them is claimed apart.
     """
 
-    def __init__(self, original: dict[str, Any], target: dict[str, Any]) -> None:
+    def __init__(self, original: dict[str, Any], target: dict[str, Any], *, whole: bool = False) -> None:
+        """``whole``: look for parts that stay as they are, which is quicker, and wrong where aliases mean them."""
         self.of: dict[Path, Path] = {(): ()}
         self.slots: dict[Path, Path] = {}
         self.users: dict[Path, Path] = {(): ()}
+        self.whole: set[Path] = set()
+        self._look_for_whole = whole
         self._original = original
         self._followed = Followed(original)
         self._strong(target, (), original)
         self._weak(target, ())
         self._by_name(target)
         self._by_key(target)
+
+    def in_whole(self, path: Path) -> bool:
+        """Whether a new path lies inside of what is just as it was."""
+        return any(path[:size] in self.whole for size in range(len(path)))
 
     def below(self, path: Path) -> set[Path]:
         """The old paths that the new value at ``path`` is made of, at whatever depth."""
@@ -45,19 +53,23 @@ class Claims:
             for candidate in self._candidates(path, value, old, self.of.get(at)):
                 if self._take(path, value, candidate):
                     break
-            claimed = self.of.get(path)
             if isinstance(value, (dict, list)):
-                self._strong(value, path, None if claimed is None else _get(self._original, claimed))
+                claimed = self.of.get(path)
+                former = None if claimed is None else _get(self._original, claimed)
+                if self._look_for_whole and claimed is not None and same(former, value):
+                    self.whole.add(path)
+                else:
+                    self._strong(value, path, former)
 
     def _candidates(self, path: Path, value: Any, old: Any, claimed: Path | None) -> Iterator[Path]:
         step = path[-1]
-        carried = self._followed.carried(path)
-        if not isinstance(value, (dict, list)):
-            yield from (origin for _, origin in carried)
-        if isinstance(step, int) and isinstance(value, (dict, list)) and claimed is not None and isinstance(old, list):
+        container = isinstance(value, (dict, list))
+        if not container:
+            yield from (origin for _, origin in self._followed.carried(path))
+        elif isinstance(step, int) and claimed is not None and isinstance(old, list):
             counted = Counter(
                 origin[len(claimed)]
-                for _, origin in carried
+                for _, origin in self._followed.carried(path)
                 if len(origin) > len(claimed) and origin[: len(claimed)] == claimed
             )
             yield from ((*claimed, index) for index, _ in counted.most_common())
@@ -83,7 +95,7 @@ class Claims:
         """Containers without a claim, recognised by what they hold."""
         for step, value in _children(target):
             path = (*at, step)
-            if not isinstance(value, (dict, list)):
+            if not isinstance(value, (dict, list)) or path in self.whole:
                 continue
             if path not in self.of and (old := self._by_content(path, value)) is not None:
                 self.of[path], self.users[old] = old, path
@@ -107,7 +119,8 @@ class Claims:
 
     def _by_name(self, target: Any) -> None:
         """A key that is new here and gone there, and nowhere else: it moved, and a step changed its value."""
-        gone, new = _keys(self._original, (), self.users), _keys(target, (), self.of)
+        gone = _keys(self._original, (), self.users, {self.of[path] for path in self.whole})
+        new = _keys(target, (), self.of, self.whole)
         for name in gone.keys() & new.keys():
             if len(gone[name]) == len(new[name]) == 1 and isinstance(name, str):
                 (path, value), (old, former) = new[name][0], gone[name][0]
@@ -128,7 +141,7 @@ class Claims:
         return None
 
 
-def _keys(data: Any, at: Path, known: dict[Path, Path]) -> dict[str | int, list[tuple[Path, Any]]]:
+def _keys(data: Any, at: Path, known: dict[Path, Path], whole: set[Path]) -> dict[str | int, list[tuple[Path, Any]]]:
     """The keys of all maps whose values nobody claimed."""
     found: dict[str | int, list[tuple[Path, Any]]] = {}
     waiting: list[tuple[Path, Any]] = [(at, data)]
@@ -138,7 +151,8 @@ def _keys(data: Any, at: Path, known: dict[Path, Path]) -> dict[str | int, list[
             below = (*path, step)
             if below not in known and isinstance(node, dict):
                 found.setdefault(step, []).append((below, value))
-            waiting.append((below, value))
+            if isinstance(value, (dict, list)) and below not in whole:
+                waiting.append((below, value))
     return found
 
 

@@ -36,17 +36,15 @@ def rewrites(
 
     ``noted``: paths of the original that go, and stay as comments where they were.
     """
-    claims = Claims(original, target)
-    seen: list[str] = []
+    layout.at(())  # each node learns its path
+    claims = Claims(original, target, whole=not layout.aliases)
+    seen: list[Edits] = []
     for careful, expand in _ATTEMPTS:
         job = Job(layout, original, target, claims, careful, expand, frozenset(), noted)
         with suppress(ValueError):  # edits that overlap: the next way has others
             found = _attempt(job)
-            text = found.edits.apply(layout.text, 0, len(layout.text)) if found is not None else None
-            if found is None or text is None:
-                continue
-            if text not in seen:
-                seen.append(text)
+            if found is not None and found.edits not in seen:
+                seen.append(found.edits)
                 yield found
 
 
@@ -60,6 +58,7 @@ def _attempt(job: Job) -> Rewritten | None:
         if job.settled:
             break
         job = job.again()
+    edits.check()
     told = job.told
     return Rewritten(
         edits,

@@ -129,11 +129,13 @@ class Job:
             value = value[part]
         return value
 
-    def unchanged(self, node: Node, target: Any) -> bool:
+    def unchanged(self, node: Node, target: Any, at: Path) -> bool:
         """Whether the node's text, as it is, means ``target`` once everything else is edited."""
-        if not self.layout.aliases:
+        if self.layout.aliases:
+            return same(self.means(node), target)
+        if node.scalar:
             return same(self.old(node.path), target)
-        return same(self.means(node), target)
+        return at in self.claims.whole and self.claims.of[at] == node.path
 
     def means(self, node: Node) -> Any:
         """The value of a node's text when what its aliases stand for is edited; a mark of its own where it has none."""
@@ -300,11 +302,8 @@ class Job:
             if node.alias or node.scalar:
                 continue
             for key, value in node.pairs or ():
-                if not node.flow and not value.flow and not value.alias and not value.scalar:
-                    inner = self.entries(value)
-                    if inner and not inner[0].inline:
-                        by = inner[0].indent - column(self.text, key.start)
-                        (steps if value.pairs is not None else offsets).append(by)
+                if not node.flow and not value.flow and not (steps and offsets):
+                    self._nested(key, value, steps, offsets)
                 waiting.append(value)
                 if key.style in keys and not merges(key):
                     keys[key.style] += 1
@@ -314,6 +313,14 @@ class Job:
         self.quote = "'" if quotes["'"] > quotes['"'] else '"'
         self.all_quoted = not plain and sum(quotes.values()) > 2
         self.key_quote = "" if keys[""] else max(keys, key=lambda quote: keys[quote])
+
+    def _nested(self, key: Node, value: Node, steps: list[int], offsets: list[int]) -> None:
+        """How much deeper a map or list in block style stands than its key."""
+        mine = column(self.text, key.start)
+        if value.pairs:
+            steps.append(column(self.text, value.pairs[0][0].start) - mine)
+        elif value.items:
+            offsets.append(self._item(value, value.items[0]).indent - mine)
 
 
 def resolved(text: str) -> Any:

@@ -39,8 +39,10 @@ def leanest(original: dict[str, Any], target: dict[str, Any], means_the_same: Ca
 
 def _is_new(path: Path, original: dict[str, Any], claims: Claims) -> bool:
     """Whether a step added it, rather than changed it."""
+    if path in claims.of or claims.in_whole(path):
+        return False
     old = claims.of.get(path[:-1])
-    return path not in claims.of and (old is None or path[-1] not in _get(original, old))
+    return old is None or path[-1] not in _get(original, old)
 
 
 def _empties(data: Any, at: Path) -> list[tuple[Path, Any]]:

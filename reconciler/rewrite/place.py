@@ -39,7 +39,7 @@ class Surgeon(Renderer):
     def place(self, node: Node, target: Any, at: Path, edits: Edits) -> bool:
         """See :class:`Renderer`."""
         job = self.job
-        if job.unchanged(node, target):
+        if job.unchanged(node, target, at):
             return True
         if node.alias:
             return False
@@ -250,7 +250,7 @@ class Surgeon(Renderer):
         text = self.flow(target, at) if isinstance(target, (dict, list)) else self.scalar(target, at, flow=False)
         _, made_of = self._made_of(at)
         text = shifted(text, entry.indent - made_of.indent if made_of is not None else 0)
-        job.keep_comments(job.comments(entry.after, node.end, node))
+        self._keep_inside(node, entry.after, node.end)
         edits.replace(entry.after, max(node.end, entry.after), f" {text}")
 
     def _block_value(self, entry: Entry, target: Any, at: Path, edits: Edits) -> None:
@@ -262,7 +262,7 @@ class Surgeon(Renderer):
             else:
                 lines = self.items(target, at, entry.indent + 2)
             new = " " + job.ending.join([lines[0].lstrip(" "), *lines[1:]])
-            job.keep_comments(job.comments(entry.after, node.end, node))
+            self._keep_inside(node, entry.after, node.end)
             edits.replace(entry.after, entry.end, new)
             return
         if isinstance(target, dict):
@@ -276,7 +276,7 @@ class Surgeon(Renderer):
         # The comment on the line of the key stays there; the others were read with the lines that they belong to.
         _, below = rest(job.text, entry.after)
         end = job.tail(entry)
-        job.keep_comments(job.comments(below, end, node))
+        self._keep_inside(node, below, end)
         self._replace_lines(below, end, lines, edits)
 
     def _instead(self, entries: list[Entry], i: int, lines: list[str], edits: Edits, *, inline: bool) -> None:
@@ -314,6 +314,16 @@ class Surgeon(Renderer):
             job.keep_comments(job.comments(entry.next, end))
         else:
             job.keep_comments(job.comments(entry.start, end))
+
+    def _keep_inside(self, node: Node, start: int, end: int) -> None:
+        """What stays, as comments, of a value that is written anew."""
+        job = self.job
+        noted = [] if node.scalar or node.alias else [e for e in job.entries(node) if e.value.path in job.noted]
+        for entry in noted:
+            job.put(job.commented(entry))
+        spans = [(entry.start, entry.end if node.flow else entry.next) for entry in noted]
+        found = job.comments(start, end, node)
+        job.keep_comments([c for c in found if not any(first <= c.at < last for first, last in spans)])
 
     def _gone_from(self, entries: list[Entry], i: int) -> int:
         """Where the lines begin that go with an entry: at its comments, when they go."""
@@ -383,7 +393,7 @@ class Surgeon(Renderer):
             colon = key is not None and entry.after == key.end
             edits.replace(entry.after, entry.end, f": {new}" if colon else f" {new}")
             return
-        job.keep_comments(job.comments(node.start, node.end, node))
+        self._keep_inside(node, node.start, node.end)
         edits.replace(node.start, node.end, new)
 
     def _remove_flow(self, entries: list[Entry], i: int, standing: list[int], edits: Edits) -> None:

@@ -29,6 +29,22 @@ class Edits:
         """``text`` is put at a place; what is inserted first stands first."""
         self._all.append((at, at, text))
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Edits) and self._all == other._all
+
+    __hash__ = None  # type: ignore[assignment]  # they change
+
+    def check(self) -> None:
+        """Raises ``ValueError`` for edits that overlap."""
+        at = 0
+        for first, last, _ in self._sorted():
+            if first < at:
+                raise ValueError(f"edits overlap at {first}")
+            at = last
+
+    def _sorted(self) -> list[tuple[int, int, str]]:
+        return sorted(self._all, key=lambda edit: edit[:2])
+
     def extend(self, other: Edits) -> None:
         """All edits of another, of the same text."""
         self._all += other._all
@@ -41,7 +57,7 @@ class Edits:
         """The span of ``text`` with the edits that lie in it. Raises ``ValueError`` for edits that overlap."""
         parts: list[str] = []
         at = start
-        for first, last, new in sorted(self._all, key=lambda edit: (edit[0], edit[1])):
+        for first, last, new in self._sorted():
             if first < at or last > end:
                 raise ValueError(f"edits overlap at {first}")
             parts += (text[at:first], new)

@@ -53,26 +53,31 @@ class Node:
 class Layout:
     """One document. ``text`` is that of the whole file; ``aliases`` and ``anchors`` are in the order of the text."""
 
-    __slots__ = ("aliases", "anchors", "root", "text")
+    __slots__ = ("_nodes", "aliases", "anchors", "root", "text")
 
     def __init__(self, text: str, root: Node, aliases: list[Node], anchors: list[Node]) -> None:
         self.text, self.root, self.aliases, self.anchors = text, root, aliases, anchors
+        self._nodes: dict[Path, Node] | None = None
 
     def at(self, path: Path) -> Node | None:
         """The node written at ``path``; None for what is reached through an alias or a merge key."""
-        node: Node | None = self.root
-        for step in path:
-            if node is None or node.alias:
-                return None
-            node = child(node, step)
-        return node
+        if self._nodes is None:
+            self._nodes = self._named()
+        return self._nodes.get(path)
 
-
-def child(node: Node, step: str | int) -> Node | None:
-    """What is written below a key or an index of a node."""
-    if isinstance(step, int):
-        return node.items[step] if node.items is not None and step < len(node.items) else None
-    return next((value for key, value in node.pairs or () if key_of(key) == step and not merges(key)), None)
+    def _named(self) -> dict[Path, Node]:
+        """Every node by its path, and each told its own."""
+        found: dict[Path, Node] = {(): self.root}
+        waiting = [self.root]
+        while waiting:
+            node = waiting.pop()
+            below: list[tuple[Path, Node]] = [((*node.path, i), item) for i, item in enumerate(node.items or ())]
+            below += [((*node.path, key_of(key) or ""), value) for key, value in node.pairs or () if not merges(key)]
+            for path, child in below:
+                child.path = path
+                found[path] = child
+                waiting.append(child)
+        return found
 
 
 def key_of(key: Node) -> str | None:
@@ -86,7 +91,10 @@ def merges(key: Node) -> bool:
 
 
 def layouts(data: bytes) -> dict[int, Layout]:
-    """Every document that can be read, by its index as in ``Parsed``. ``data`` is valid UTF-8. Never raises."""
+    """Every document that can be read, by its index as in ``Parsed``. ``data`` is valid UTF-8. Never raises.
+
+    Nodes know their paths once :meth:`Layout.at` was asked.
+    """
     text = data.decode("utf-8")
     parser = c_parser()
     if parser is not None:
@@ -230,17 +238,3 @@ class _Reader:
             return len(self._text)
         at: int = self._starts[line] + mark.column + (self._bom and line == 0)
         return at
-
-
-def with_paths(layout: Layout) -> Layout:
-    """The same, each node knowing the path it is written at."""
-    waiting = [layout.root]
-    while waiting:
-        node = waiting.pop()
-        for index, item in enumerate(node.items or ()):
-            item.path = (*node.path, index)
-            waiting.append(item)
-        for key, value in node.pairs or ():
-            value.path = (*node.path, key_of(key) or "")
-            waiting.append(value)
-    return layout

@@ -58,9 +58,14 @@ class Followed:
     """What a migrated document was made of, for who rewrites the text: no guesses, only what is known for sure."""
 
     def __init__(self, original: Document) -> None:
-        from reconciler.versioning.upgrade import migrate_only, renamed
+        from reconciler.versioning.upgrade import migrate_and_name, renamed
 
-        self._trace = _Trace(original, migrate_only, renamed(original))
+        try:
+            migrated, names = migrate_and_name(_marked(original, ()))
+        except Exception:
+            # As in a trace: what is left are the declared names.
+            migrated, names = {}, renamed(original)
+        self._trace = _Trace(original, lambda data: migrated, names)
 
     def named(self, path: Path) -> Iterator[Path]:
         """Where the value at a path of the result was, by the names that the steps declare; best first."""

@@ -61,29 +61,28 @@ def upgrade(data: Any) -> Upgraded:
 
 def migrate_only(data: dict[str, Any]) -> dict[str, Any]:
     """The same steps over a document that :func:`upgrade` accepted, without its checks; for :mod:`.trace`."""
-    kind = V1_KINDS[data["kind"]] if data["apiVersion"] == V1_API_VERSION else data["kind"]
-    if data["apiVersion"] == V1_API_VERSION:
-        chain = load_chains()[KINDS[kind].subject]
-        data = chain.migrate(data, chain.first)
-    for inner in behind(kind, data):
-        data, _ = _walk(data, inner, load_chains()[inner.entry.subject], lambda step, config: [])
-    return data
+    return migrate_and_name(data)[0]
 
 
 def renamed(data: dict[str, Any]) -> list[tuple[Path, Path]]:
     """What the steps over a document and its configs declare about names, for :mod:`.trace`."""
+    return migrate_and_name(data)[1]
+
+
+def migrate_and_name(data: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[Path, Path]]]:
+    """Both at once."""
     kind, chains = data["kind"], load_chains()
     pairs: list[tuple[Path, Path]] = []
     if data["apiVersion"] == V1_API_VERSION:
         kind = V1_KINDS[kind]
         chain = chains[KINDS[kind].subject]
-        pairs = [pair for step in chain.path(1) for pair in step.renamed]
-        data = chain.migrate(data, 1)
+        pairs = [pair for step in chain.path(chain.first) for pair in step.renamed]
+        data = chain.migrate(data, chain.first)
     for inner in behind(kind, data):
-        at = (*inner.path, "config")
-        steps = chains[inner.entry.subject].path(inner.version)
-        pairs += [((*at, *new), (*at, *old)) for step in steps for new, old in step.renamed]
-    return pairs
+        chain, at = chains[inner.entry.subject], (*inner.path, "config")
+        pairs += [((*at, *new), (*at, *old)) for step in chain.path(inner.version) for new, old in step.renamed]
+        data, _ = _walk(data, inner, chain, lambda step, config: [])
+    return data, pairs
 
 
 def _other(api: Any) -> Upgraded:
