@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from reconciler.model.plan import Stored
 from reconciler.store.port import Reader
 
 
@@ -16,35 +18,51 @@ class Origin(NamedTuple):
     commit: str
 
 
+class _Stood(NamedTuple):
+    """Where a check stood from one generation to another, both included."""
+
+    since: int
+    upto: int
+    source: str
+    path: str
+    line: int
+
+
 class Origins:
     """Looks up what is asked for, once."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._found: dict[tuple[int, int], Origin | None] = {}
+        self._stood: dict[int, list[_Stood]] = {}
         self._commits: dict[tuple[str, int], str] = {}
         self._history: list[tuple[int, str, str]] | None = None
-        self._at: dict[int, dict[int, tuple[str, str, int]]] = {}
 
     def of(self, check: int, generation: int) -> Origin | None:
         """Where the check with this uid stood in a generation; None where it didn't exist."""
-        key = (check, generation)
-        if key not in self._found:
-            place = self._places(generation).get(check)
-            self._found[key] = None if place is None else Origin(*place, self._commit(place[0], generation))
-        return self._found[key]
+        found = self._known(check, generation) or self._now(check, generation) or self._then(check, generation)
+        if found is None:
+            return None
+        return Origin(found.source, found.path, found.line, self._commit(found.source, generation))
 
-    def _places(self, generation: int) -> dict[int, tuple[str, str, int]]:
-        """All checks of a generation: one look at the resources answers for every slice of it."""
-        if generation not in self._at:
-            current = generation == self._reader.generation()
-            rows = self._reader.resources() if current else self._reader.resources_at(generation)
-            self._at[generation] = {
-                s.uid: (s.resource.source, s.resource.path, s.resource.line)
-                for s in rows
-                if s.resource.key.kind == "Check"
-            }
-        return self._at[generation]
+    def _known(self, check: int, generation: int) -> _Stood | None:
+        return next((s for s in self._stood.get(check, ()) if s.since <= generation <= s.upto), None)
+
+    def _now(self, check: int, generation: int) -> _Stood | None:
+        """Most checks stand today where they stood then, and one row is quickly read."""
+        name = self._reader.names({check}).get(check)
+        rows = () if name is None else self._reader.resources(keys={name})
+        self._remember((row for row in rows if row.uid == check), self._reader.generation())
+        return self._known(check, generation)
+
+    def _then(self, check: int, generation: int) -> _Stood | None:
+        rows = self._reader.resources_at(generation)
+        self._remember((row for row in rows if row.resource.key.kind == "Check"), generation)
+        return self._known(check, generation)
+
+    def _remember(self, rows: Iterable[Stored], upto: int) -> None:
+        for row in rows:
+            r = row.resource
+            self._stood.setdefault(row.uid, []).append(_Stood(row.since, upto, r.source, r.path, r.line))
 
     def _commit(self, source: str, generation: int) -> str:
         """The commit of the source that was in force in that generation.
