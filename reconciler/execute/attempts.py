@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -33,7 +34,7 @@ async def first(
             left = len(addresses) - index
             try:
                 async with asyncio.timeout(limit.left / left if left > 1 else None):
-                    return await attempt(address)
+                    return await _let_go(attempt(address))
             except TimeoutError:
                 failures.append(_told("nothing answers", address, host))
             except Unreached as error:
@@ -41,6 +42,16 @@ async def first(
                 if error.final:
                     break
     raise Failed(f"can't connect to {named(host, port)}: {'; '.join(dict.fromkeys(failures))}")
+
+
+async def _let_go(attempt: Awaitable[T]) -> T:
+    """What a failed or cancelled attempt held is given back at once: exceptions keep frames, frames keep half-open
+    connections, and circles of them would do so until the garbage collector comes by."""
+    try:
+        return await attempt
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)
+        raise
 
 
 def _told(what: str, address: Address, host: str) -> str:

@@ -158,12 +158,12 @@ def test_statement_timeout_is_the_servers_too(server: Mysql) -> None:
     slow, after = collect(Strategy, config(server), query(text, timeout=200), query("select 1"))
     assert slow.timed_out
     assert slow.error == "the statement took longer than 200ms"
-    assert slow.result["executionTimeMs"] < 1500
+    assert slow.result["executionTimeMs"] < 5000
     assert after.result["value"] == "1"
 
 
 def test_cancelled_in_the_middle(server: Mysql) -> None:
-    assert cancelled(Strategy, config(server), query("select sleep(20)")) < 0.5
+    assert cancelled(Strategy, config(server), query("select sleep(20)")) < 2
 
 
 def test_password(server: Mysql) -> None:
@@ -219,7 +219,7 @@ def test_strangers(manner: Manner) -> None:
 
 def test_cancelled_while_connecting() -> None:
     with rude("silent") as port:
-        assert cancelled(Strategy, config(port)) < 0.5
+        assert cancelled(Strategy, config(port)) < 2
 
 
 def test_nobody_listens() -> None:

@@ -157,13 +157,14 @@ def test_statement_timeout_is_the_servers_too(server: Postgres) -> None:
     slow, after = collect(Strategy, config(server), query("select pg_sleep(20)", timeout=200), query("select 1"))
     assert slow.timed_out
     assert slow.error == "the statement took longer than 200ms"
-    assert slow.result["executionTimeMs"] < 1500
+    assert slow.result["executionTimeMs"] < 5000
     assert after.result["value"] == "1"
 
 
 def test_cancelled_in_the_middle(server: Postgres) -> None:
-    assert cancelled(Strategy, config(server), query("select pg_sleep(20), 'cancel-me'")) < 3
     running = "select count(*) from pg_stat_activity where query like '%cancel-me%' and pid <> pg_backend_pid()"
+    text = "select pg_sleep(20), 'cancel-me'"
+    assert cancelled(Strategy, config(server), query(text), when=lambda: server.sql(running) == "1") < 2
     server.wait(lambda: server.sql(running) == "0", 5)
 
 
@@ -228,7 +229,7 @@ def test_strangers(manner: Manner) -> None:
 
 def test_cancelled_while_connecting() -> None:
     with rude("silent") as port:
-        assert cancelled(Strategy, config(port)) < 1
+        assert cancelled(Strategy, config(port)) < 2
 
 
 def test_nobody_listens(server: Postgres) -> None:

@@ -160,10 +160,10 @@ def test_strangers(manner: Manner, tls: bool, password: str | None) -> None:
 @pytest.mark.parametrize("tls", [False, True])
 def test_cancelled(server: Redis, tls: bool) -> None:
     with rude("silent") as port:
-        assert cancelled(Strategy, config(port, tls=tls, password="x")) < 0.5
+        assert cancelled(Strategy, config(port, tls=tls, password="x")) < 2
     port, name = (server.tls_port, "localhost") if tls else (server.port, "127.0.0.1")
     chosen = config(port, tls=tls, host=name, caCert=server.authority.ca_text)
-    assert cancelled(Strategy, chosen, command("BLPOP", "never", "0")) < 0.5
+    assert cancelled(Strategy, chosen, command("BLPOP", "never", "0")) < 2
 
 
 def test_denied_and_refused(server: Redis) -> None:

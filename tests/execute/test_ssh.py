@@ -85,11 +85,11 @@ def test_timeout(server: Sshd) -> None:
     slow, endless, after = collect(
         Strategy,
         config(server),
-        command(f"echo begun; {marker}; true", timeout=300),
+        command(f"echo begun; {marker}; true", timeout=1500),
         command("yes", timeout=200),
         command("echo still here"),
     )
-    assert slow.error == "the command took longer than 300ms"
+    assert slow.error == "the command took longer than 1500ms"
     assert (slow.timed_out, slow.result["timedOut"], slow.result["exitCode"]) == (True, True, -1)
     assert slow.result["stdout"] == "begun"
     assert endless.timed_out
@@ -100,17 +100,17 @@ def test_timeout(server: Sshd) -> None:
 
 def test_stopped_commands_are_killed(server: Sshd, asking: PasswordServer, tmp_path: Path) -> None:
     chosen = {**config(server, port=asking.port, password=PASSWORD), "privateKey": None}
-    (found,) = collect(Strategy, chosen, command(f"wait {tmp_path}/late", timeout=300))
+    (found,) = collect(Strategy, chosen, command(f"wait {tmp_path}/late", timeout=1500))
     assert found.timed_out
-    assert cancelled(Strategy, chosen, command(f"wait {tmp_path}/cancelled"), after=1.0) < 1
+    waiting = (tmp_path / "cancelled").exists
+    assert cancelled(Strategy, chosen, command(f"wait {tmp_path}/cancelled"), when=waiting) < 2
     for name in ("late", "cancelled"):
-        asking.wait((tmp_path / name).exists, 5)
         asking.wait(lambda name=name: (tmp_path / name).read_text() == "KILL", 5)  # type: ignore[misc]
 
 
 def test_cancelled_while_logging_in(server: Sshd) -> None:
     with rude("silent") as port:
-        assert cancelled(Strategy, config(server, port=port)) < 0.5
+        assert cancelled(Strategy, config(server, port=port)) < 2
 
 
 def test_locked_key(server: Sshd) -> None:

@@ -64,16 +64,23 @@ def failure(make: Callable[[], Strategy], config: Mapping[str, Any], *steps: Ste
 
 
 def cancelled(
-    make: Callable[[], Strategy], config: Mapping[str, Any], *steps: Step, after: float = 0.3, patience: float = 0
+    make: Callable[[], Strategy],
+    config: Mapping[str, Any],
+    *steps: Step,
+    when: Callable[[], bool] | None = None,
+    patience: float = 0,
 ) -> float:
-    """Cancel a run in the middle; how long it took to let go, in seconds."""
+    """Cancel a run in the middle, a moment after its beginning or ``when`` something holds; how long it took to let
+    go, in seconds."""
 
     async def run() -> float:
         strategy = make()
         task = asyncio.create_task(_whole(strategy, config, steps, context()))
-        done, _ = await asyncio.wait({task}, timeout=after)
-        assert not done, f"it ended before: {task.exception()}"
         loop = asyncio.get_running_loop()
+        deadline = loop.time() + (0.3 if when is None else 20)
+        while loop.time() < deadline and (when is None or not when()):
+            await asyncio.wait({task}, timeout=0.05)
+            assert not task.done(), f"it ended before: {task.exception()}"
         began = loop.time()
         task.cancel()
         await asyncio.wait({task}, timeout=20)

@@ -68,13 +68,18 @@ class Session(asyncssh.SSHServerSession[str]):
 
     def session_started(self) -> None:
         """Answer."""
-        if not self._command.startswith("wait "):
+        if self._command.startswith("wait "):
+            self._waiting().write_text("waiting")
+        else:
             self._channel.write(self._command)
             self._channel.exit(0)
 
     def signal_received(self, signal: str) -> None:
         """Tell of it."""
-        Path(self._command.removeprefix("wait ")).write_text(signal)
+        self._waiting().write_text(signal)
+
+    def _waiting(self) -> Path:
+        return Path(self._command.removeprefix("wait "))
 
 
 async def main(asking_port: str, port: str, password: str) -> None:
