@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from reconciler.flows.named import unknown_name
-from reconciler.model.slice import NO_ENVIRONMENT
+from reconciler.model.resource import Key
+from reconciler.model.run import LOCAL
+from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
 from reconciler.store.executing import SliceState, WorkerRow
 from reconciler.store.port import Reader
 
@@ -126,11 +129,11 @@ def _health(states: States, reader: Reader, system: str | None) -> HealthReport:
     now = states.now()
     workers = states.workers()
     alive = {w.id for w in workers if now - w.seen <= SILENT_AFTER}
-    cells: dict[tuple[int, int], list[Seen]] = {}
+    cells: defaultdict[tuple[int, int], list[Seen]] = defaultdict(list)
     for state in _all(states, reader, uid):
         key = state.key
         check = names.get(key.check) or f"#{key.check}"
-        cells.setdefault((key.system, key.environment), []).append(seen(check, state, now, alive))
+        cells[key.system, key.environment].append(seen(check, state, now, alive))
     systems: dict[int, list[Cell]] = {}
     for (of, environment), found in cells.items():
         name = None if environment == NO_ENVIRONMENT else names.get(environment) or f"#{environment}"
@@ -146,22 +149,28 @@ def _health(states: States, reader: Reader, system: str | None) -> HealthReport:
 
 def system_uid(reader: Reader, system: str) -> int:
     """Of a system by name. Raises ``GitopsError`` with what is near."""
-    uids = {s.resource.key.name: s.uid for s in reader.resources() if s.resource.key.kind == "System"}
-    if system not in uids:
-        raise unknown_name("system", system, uids)
-    return uids[system]
+    key = Key("System", system)
+    found = next(reader.resources(keys={key}), None)
+    if found is not None:
+        return found.uid
+    names = {s.resource.key.name for s in reader.resources() if s.resource.key.kind == key.kind}
+    raise unknown_name("system", system, names)
 
 
-def _all(states: States, reader: Reader, system: int | None) -> Iterator[SliceState]:
+def _all(states: States, reader: Reader, system: int | None) -> list[SliceState]:
     """The schedule as the newest generation has it: a worker may not have read that one yet, or there is none."""
-    missing = reader.slice_digests(None if system is None else {system})
-    digests = dict(missing)
-    for state in states.states(system=system):
-        if state.key in digests:
-            missing.pop(state.key, None)
-            yield state
-    for key, digest in missing.items():
-        yield SliceState(key, "", digest, 0, 0, 0.0, None, "healthy", 0.0, 0, None, None, None)
+    digests = reader.slice_digests(None if system is None else {system})
+    found = list(states.states(system=system))
+    scheduled = {state.key for state in found}
+    gone = scheduled - digests.keys()
+    if gone:
+        found = [state for state in found if state.key not in gone]
+    found += [_unscheduled(key, digests[key]) for key in digests.keys() - scheduled]
+    return found
+
+
+def _unscheduled(key: SliceKey, digest: str) -> SliceState:
+    return SliceState(key, LOCAL, digest, 0, 0, 0.0, None, "healthy", 0.0, 0, None, None, None)
 
 
 def seen(check: str, state: SliceState, now: float, alive: Collection[str] = ()) -> Seen:
