@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from reconciler.health.rollup import worst
 from reconciler.model.run import Health, Outcome
 
 LETTERS: dict[Outcome, str] = {"healthy": "h", "degraded": "d", "unhealthy": "u"}
@@ -47,8 +48,8 @@ def evaluate(thresholds: Thresholds, recent: str, was: Health) -> Health:
 
     A degraded run fails like an unhealthy one, so that what can't be observed is never silently green. Consecutive:
     the newest streak decides. Failures: ``unhealthy`` of them make it unhealthy, ``degraded`` of them degraded, fewer
-    leave it healthy. Successes: ``healthy`` of them make it healthy, and fewer keep what held before; this is the only
-    place where ``was`` matters. A run that fails after too few successes therefore counts anew, from one. Window: the
+    leave it healthy. Successes: ``healthy`` of them make it healthy, and fewer keep what held before. Where it takes
+    more than one, a failure after too few of them isn't a recovery either: it never lowers what held. Window: the
     failures among the last ``window`` runs decide. No runs: healthy.
     """
     if not recent:
@@ -57,17 +58,14 @@ def evaluate(thresholds: Thresholds, recent: str, was: Health) -> Health:
         seen = recent[: thresholds.window]
         failures = len(seen) - seen.count("h")
     elif recent[0] == "h":
-        return "healthy" if _streak(recent, thresholds.healthy, healthy=True) else was
-    elif _streak(recent, thresholds.unhealthy, healthy=False):
-        return "unhealthy"
+        return "healthy" if recent[: thresholds.healthy] == "h" * thresholds.healthy else was
     else:
-        return "degraded" if _streak(recent, thresholds.degraded, healthy=False) else "healthy"
+        failures = len(recent) if "h" not in recent else recent.index("h")
+    found = _counted(thresholds, failures)
+    return worst((found, was)) if thresholds.healthy > 1 and not thresholds.window else found
+
+
+def _counted(thresholds: Thresholds, failures: int) -> Health:
     if failures >= thresholds.unhealthy:
         return "unhealthy"
     return "degraded" if failures >= thresholds.degraded else "healthy"
-
-
-def _streak(recent: str, length: int, *, healthy: bool) -> bool:
-    """Whether the newest ``length`` runs all went one way."""
-    newest = recent[:length]
-    return len(newest) == length and ("h" not in newest if not healthy else newest.count("h") == length)
