@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.execute import table
 from reconciler.execute.port import Collected, Context
-from reconciler.flows.work.events import Fault, Stopped, Unsaved
+from reconciler.flows.work.events import Event, Fault, Stopped, Unsaved
 from reconciler.flows.work.knobs import Knobs
-from reconciler.flows.work.worker import Worker
+from reconciler.flows.work.worker import Worker, work
 from tests.servers.sources import Source
 from tests.servers.targets import Targets, targets
+from tests.servers.worker_process import until
 from tests.servers.workers import Shift, working
 
 if TYPE_CHECKING:
@@ -140,15 +145,20 @@ class Strange(Stubborn):
         return Collected({"banner": object(), "n": 1 << 80, "half": "\ud800"})
 
 
+class Endless(Stubborn):
+    """One that doesn't even end with the worker."""
+
+    async def aclose(self) -> None:
+        """Nothing."""
+
+
 OVER = asyncio.Event()
 
 
-@pytest.mark.parametrize("strategy", [Stubborn, Strange])
-def test_a_strategy_that_misbehaves_harms_nobody(
-    source: Source, there: Targets, strategy: type[Stubborn], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(table.STRATEGIES, "tcp", f"{__name__}:{strategy.__name__}")
-    monkeypatch.setattr(table, "import_module", lambda _: __import__("types").SimpleNamespace(**globals()))
+def odd(source: Source, strategy: type[Stubborn], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice of this strategy, under the name of one that there is."""
+    monkeypatch.setitem(table.STRATEGIES, "tcp", f"here:{strategy.__name__}")
+    monkeypatch.setattr(table, "import_module", lambda _: SimpleNamespace(**globals()))
     OVER.clear()
     spec = {
         "interval": "1s",
@@ -158,6 +168,13 @@ def test_a_strategy_that_misbehaves_harms_nobody(
     source.put("odd", spec)
     source.apply()
 
+
+@pytest.mark.parametrize("strategy", [Stubborn, Strange])
+def test_a_strategy_that_misbehaves_harms_nobody(
+    source: Source, there: Targets, strategy: type[Stubborn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd(source, strategy, monkeypatch)
+
     async def scenario(shift: Shift) -> None:
         await shift.until(lambda: len(shift.runs()) + len(shift.said(Unsaved)) >= 3)
         if strategy is Stubborn:
@@ -165,4 +182,24 @@ def test_a_strategy_that_misbehaves_harms_nobody(
             assert all(r.duration_ms < 900 for r in shift.runs())
 
     events = working(source.path, scenario)
+    assert isinstance(events[-1], Stopped)
+
+
+def test_a_run_that_never_ends_doesnt_keep_the_process(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd(source, Endless, monkeypatch)
+    events: list[Event] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def soon() -> None:
+        until(source.runs)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    waiting = threading.Thread(target=soon)
+    waiting.start()
+    try:
+        assert work(str(source.path), Knobs(grace=0.5, scripts=1), {}, events.append) == 0
+    finally:
+        waiting.join()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     assert isinstance(events[-1], Stopped)

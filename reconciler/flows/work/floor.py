@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.execute.executor import Executor
     from reconciler.flows.work.clerk import Clerk
 
+_HAIR = 1.0
 _LINE = 1000
 """Scripts that may wait, and runs that may wait for the lane; above that they are deferred. What waits is small."""
 
@@ -34,7 +35,7 @@ class Floor:
     def __init__(self, worker: str, knobs: Knobs, executor: Executor, clerk: Clerk, tally: Tally) -> None:
         self._worker, self._executor, self._clerk, self._tally = worker, executor, clerk, tally
         self.pools: dict[str, Slots[Place]] = {
-            "network": Slots(knobs.concurrency, lane=knobs.lane, lane_line=_LINE),
+            "network": Slots(knobs.concurrency, lane=knobs.lane, line=2 * knobs.concurrency, lane_line=_LINE),
             "scripts": Slots(knobs.scripts, line=_LINE),
         }
         self._held: dict[Place, Held] = {}
@@ -58,17 +59,22 @@ class Floor:
     def receive(self, ready: Sequence[Ready]) -> None:
         """These are to be run, as soon as the rules allow."""
         self._tally.claimed += len(ready)
-        if self._open:
-            self._receive(ready)
-        else:
-            self._give_back(each.claim for each in ready)
-        self._received += len(ready)  # not before they have their places: the clerk asks for room at any time
+        try:
+            if self._open:
+                self._receive(ready)
+            else:
+                self._give_back(each.claim for each in ready)
+        finally:  # not before they have their places: the clerk asks for room at any time
+            self._received += len(ready)
 
     def _receive(self, ready: Sequence[Ready]) -> None:
         told: dict[str, Told[Place]] = {name: Told() for name in self.pools}
         now = time.monotonic()
         for each in ready:
-            self._offer(each, now, told)
+            try:
+                self._offer(each, now, told)
+            except Exception as error:
+                self._give_up(each.claim, error)
         for found in told.values():
             self._obey(found)
         if self._timer is None:
@@ -91,10 +97,11 @@ class Floor:
         self._tally.dropped["unsaved"] += 1
 
     def refresh(self) -> None:
-        """Another generation: what waits is given back, as its body may have changed. It is claimed again at once."""
+        """Give back what waits. After a new generation it is claimed again at once, perhaps with another body."""
         for pool in self.pools.values():
             for place in pool.waiting_keys():
-                self._return(self._held[place])
+                if self._held[place].task is None:
+                    self._return(self._held[place])
 
     def store_failed(self) -> None:
         """To be counted."""
@@ -105,8 +112,7 @@ class Floor:
     def close(self) -> None:
         """Take nothing more, and give back what waits."""
         self._open = False
-        for held in [h for h in self._held.values() if h.task is None]:
-            self._return(held)
+        self.refresh()
 
     async def drained(self, timeout: float) -> bool:
         """Whether all runs in flight ended within so many seconds."""
@@ -179,14 +185,20 @@ class Floor:
         except Exception as error:  # the executor promises not to; the slice shouldn't suffer if it does
             seen = Observation("degraded", 0.0, error=f"the executor failed: {type(error).__name__}: {error}")
         self._leave(held)
-        if held.fate != "lost":
+        if held.fate == "lost":
+            return
+        try:
             self._hand_in(held.ready, seen, prepared.strategy, held)
+        except Exception as error:
+            self._give_up(held.claim, error)
 
     def _hand_in(self, ready: Ready, seen: Observation, strategy: str, held: Held | None = None) -> None:
         """What came of a run goes to the clerk."""
         claim = ready.claim if held is None else held.claim
         began = time.monotonic() if held is None else held.began
         at = began + (self._clerk.offset or 0.0)
+        if claim.slot - _HAIR < at < claim.slot:  # two clocks never agree to the millisecond
+            at = claim.slot
         pace, late = claim.pace, None
         if held is not None:
             healthy = seen.outcome == "healthy"
@@ -272,6 +284,12 @@ class Floor:
         given = list(claims)
         self._tally.given_back += len(given)
         self._clerk.hand_in(lambda out: out.again.extend(given))
+
+    def _give_up(self, claim: Claim, error: Exception) -> None:
+        """What should never happen did. The slice must not stay leased for ever; it is tried again at its next tick."""
+        self._skip(claim)
+        context = {"message": f"a run of slice {tuple(claim.key)} came to nothing", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
 
     def _skip(self, claim: Claim) -> None:
         self._clerk.hand_in(lambda out: out.skipped.append(claim))

@@ -33,7 +33,7 @@ Tell = Callable[[Event], None]
 READY_WITHIN = 10.0
 """Seconds since the store last answered, up to which the worker counts as ready."""
 _LAST_WORD = 5.0
-"""Seconds that storing the last results may take at the end."""
+"""Seconds that storing the last results may take at the end, and ending what still runs."""
 _INTERRUPTED = 130
 
 
@@ -71,8 +71,11 @@ class Signals:
     first: int = 0
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take SIGTERM and SIGINT over."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        """Take them over. A terminal that goes away ends a worker as well, unless it was started to outlive it."""
+        numbers = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
             loop.add_signal_handler(number, self.came, number)
 
     def came(self, number: int) -> None:
@@ -93,7 +96,21 @@ def work(address: str, knobs: Knobs, environ: Mapping[str, str], tell: Tell) -> 
         signals.install(asyncio.get_running_loop())
         return await Worker(address, knobs, environ, tell).live(signals)
 
-    return asyncio.run(main())
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(main())
+    finally:
+        _leave(loop)
+
+
+def _leave(loop: asyncio.AbstractEventLoop) -> None:
+    """As ``asyncio.run`` does, but not waiting for ever: a run that ignores its end must not keep the process."""
+    rest = asyncio.all_tasks(loop)
+    for task in rest:
+        task.cancel()
+    if rest:
+        loop.run_until_complete(asyncio.wait(rest, timeout=1.0))
+    loop.close()
 
 
 class Worker:
@@ -143,7 +160,8 @@ class Worker:
             unsaved = await self._stop(signals)
         finally:
             await endpoint.close()
-            await executor.aclose()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(executor.aclose(), _LAST_WORD)
         if unsaved:
             return 1
         return _INTERRUPTED if signals.first == signal.SIGINT else 0
@@ -238,8 +256,8 @@ class Worker:
 
     def _fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        what = f"{type(error).__name__}: {error}" if error is not None else str(context.get("message"))
-        self._tell(Fault(f"a fault of gitops itself: {what}"))
+        said = [str(context.get("message") or ""), f"{type(error).__name__}: {error}" if error is not None else ""]
+        self._tell(Fault(f"a fault of gitops itself: {': '.join(part for part in said if part)}"))
 
 
 def _lacking() -> tuple[str, ...]:
