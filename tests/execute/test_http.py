@@ -316,6 +316,21 @@ def test_cancelled_requests_leave_nothing(web: Site) -> None:
     asyncio.run(run())
 
 
+def test_closing_ends_requests_that_run(web: Site) -> None:
+    async def run() -> None:
+        strategy = Http()
+        connection = await strategy.open({}, Context(SUBJECT, {}, Guard()))
+        url = f"{web.base}/hang/closed"
+        tasks = [asyncio.create_task(connection.collect("request", {"url": url})) for _ in range(3)]
+        await until(lambda: sum(asked.path == "/hang/closed" for asked in web.asked) == 3)
+        await strategy.aclose()
+        await asyncio.wait(tasks, timeout=5)
+        assert all(task.cancelled() for task in tasks)
+        await until(lambda: web.left.count("/hang/closed") == 3)
+
+    asyncio.run(run())
+
+
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for it, five seconds at most."""
     async with asyncio.timeout(5):

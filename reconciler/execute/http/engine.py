@@ -8,6 +8,7 @@ parsed certificates of authorities.
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,6 @@ import pycurl  # type: ignore[import-untyped]
 BODY = 1 << 20
 """Bytes of a decompressed body that are read; then the transfer is ended."""
 _POOLED = 256
-_IN, _OUT = pycurl.CSELECT_IN, pycurl.CSELECT_OUT
 
 
 class Transfer:
@@ -71,7 +71,11 @@ class Engine:
         self._multi.setopt(pycurl.M_MAXCONNECTS, 16)
         self._idle: list[Transfer] = []
         self._running: dict[pycurl.Curl, Transfer] = {}
-        self._watched: dict[int, int] = {}
+        # A set of our own, which the loop watches as one descriptor: registering with the loop itself costs more than
+        # all else that a transfer needs of Python.
+        self._selector: Any = selectors.DefaultSelector()  # epoll or kqueue: has a descriptor itself
+        self._loop.add_reader(self._selector.fileno(), self._ready)
+        self._watched: set[int] = set()
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
@@ -104,8 +108,6 @@ class Engine:
         for handle in (self._timer, self._soon):
             if handle is not None:
                 handle.cancel()
-        for fd in tuple(self._watched):
-            self._unwatch(fd)
         for curl, running in self._running.items():
             self._multi.remove_handle(curl)
             if running.done is not None:
@@ -115,27 +117,27 @@ class Engine:
         self._idle.clear()
         self._closed = True
         self._multi.close()
+        self._loop.remove_reader(self._selector.fileno())
+        self._selector.close()
 
     def _watch(self, what: int, fd: int, multi: Any, data: Any) -> None:
-        before = self._watched.get(fd, 0)
-        wanted = 0 if what == pycurl.POLL_REMOVE else what
-        if wanted & pycurl.POLL_IN and not before & pycurl.POLL_IN:
-            self._loop.add_reader(fd, self._act, fd, _IN)
-        elif before & pycurl.POLL_IN and not wanted & pycurl.POLL_IN:
-            self._loop.remove_reader(fd)
-        if wanted & pycurl.POLL_OUT and not before & pycurl.POLL_OUT:
-            self._loop.add_writer(fd, self._act, fd, _OUT)
-        elif before & pycurl.POLL_OUT and not wanted & pycurl.POLL_OUT:
-            self._loop.remove_writer(fd)
-        if wanted:
-            self._watched[fd] = wanted
+        """libcurl says what it wants to know of a socket, in the bits of the selectors' own mask."""
+        if what == pycurl.POLL_REMOVE:
+            if fd in self._watched:
+                self._watched.discard(fd)
+                self._selector.unregister(fd)
+        elif fd in self._watched:
+            self._selector.modify(fd, what)
         else:
-            self._watched.pop(fd, None)
+            self._watched.add(fd)
+            self._selector.register(fd, what)
 
-    def _unwatch(self, fd: int) -> None:
-        self._watched.pop(fd, None)
-        self._loop.remove_reader(fd)
-        self._loop.remove_writer(fd)
+    def _ready(self) -> None:
+        """Something happened on some sockets."""
+        act = self._multi.socket_action
+        for key, events in self._selector.select(0):
+            act(key.fd, events)
+        self._harvest()
 
     def _set_timer(self, ms: int) -> None:
         """libcurl wants to be called after so many milliseconds; -1 takes that back. Never called back from here:
@@ -151,14 +153,16 @@ class Engine:
 
     def _at_once(self) -> None:
         self._soon = None
-        self._act(pycurl.SOCKET_TIMEOUT, 0)
+        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._harvest()
 
     def _timed(self) -> None:
         self._timer = None
-        self._act(pycurl.SOCKET_TIMEOUT, 0)
+        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._harvest()
 
-    def _act(self, fd: int, event: int) -> None:
-        self._multi.socket_action(fd, event)
+    def _harvest(self) -> None:
+        """Wake those whose transfers have ended."""
         while True:
             left, good, bad = self._multi.info_read()
             for curl in good:
