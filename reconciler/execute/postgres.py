@@ -47,6 +47,14 @@ _GRACE = 1.0
 _LETTING_GO = 0.1
 """Seconds for asking a server to end a statement that nobody waits for any more. Its own limit ends it anyway."""
 
+_REASONS = (
+    ("server closed the connection unexpectedly", "the server closed the connection"),
+    ("invalid response to SSL negotiation", "the server doesn't speak PostgreSQL's protocol"),
+    ("expected authentication request", "the server doesn't speak PostgreSQL's protocol"),
+    ("Connection refused", "the connection is refused"),
+)
+"""Common failures in our words."""
+
 
 class _Text(Loader):
     """As the server prints it."""
@@ -224,7 +232,8 @@ def _refusal(error: Exception, password: str) -> Unreached:
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
     last = lines[-1].strip() if lines else "it gave no reason"
     _, _, tail = last.rpartition(" failed: ")
-    sentence = tail.replace("FATAL:", "").strip().rstrip(".")
+    ours = (words for theirs, words in _REASONS if theirs in tail)
+    sentence = next(ours, tail.replace("FATAL:", "").strip().rstrip("."))
     return Unreached(sentence.replace(password, "***") if password else sentence, final="FATAL:" in tail)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, InvalidResponse, RedisError, ResponseError
 
 from reconciler.base.durations import format_duration
 from reconciler.execute.port import Collected, Context, Failed, Gone
@@ -94,7 +94,7 @@ class RedisConnection:
             response = _words(refusal)
             error = f"the server answers with an error: {_words(refusal)}"
         except (RedisError, OSError) as failure:
-            error = self._lost = f"the connection was lost: {_words(failure)}"
+            error = self._lost = f"the connection was lost: {self._wire.why(failure)}"
         text, notes = _text(response)
         took = since(began)
         result = {"response": text, "responseTimeMs": took, "success": error is None}
@@ -135,7 +135,7 @@ class _Wire(AbstractConnection):
         except ResponseError as error:
             raise Failed(f"{where} refuses the connection: {_words(error)}") from None
         except (RedisError, OSError) as error:
-            raise Failed(f"can't talk to {where}: {self._why(error)}") from None
+            raise Failed(f"can't talk to {where}: {self.why(error)}") from None
         self._phases["login"] = round(since(began) - self._phases.get("tls", 0.0), 3)
 
     async def abandon(self) -> None:
@@ -160,13 +160,17 @@ class _Wire(AbstractConnection):
         return "the server"
 
     @staticmethod
-    def _why(error: Exception) -> str:
+    def why(error: Exception) -> str:
+        if isinstance(error, InvalidResponse):
+            return "the server doesn't speak the protocol of Redis"
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, ssl.SSLError):
                 return tls_words(cause)
+            if isinstance(cause, OSError) and cause.errno is not None:
+                return words(cause)
             cause = cause.__cause__ or cause.__context__
-        return words(error) if isinstance(error, OSError) else _words(error)
+        return "the server closed the connection" if "losed" in str(error) else _words(error)
 
 
 def _text(reply: Any) -> tuple[str | None, tuple[str, ...]]:

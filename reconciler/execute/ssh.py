@@ -258,7 +258,7 @@ def _words(error: Exception) -> str:
         case asyncssh.HostKeyNotVerifiable():
             return "the server's key is another than hostKey"
         case asyncssh.ConnectionLost():
-            return "the connection was lost"
+            return "the server closed the connection"
         case asyncssh.DisconnectError():
             return " ".join(error.reason.split()).rstrip(".") or type(error).__name__
         case OSError() if error.errno is not None:
