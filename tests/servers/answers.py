@@ -51,8 +51,11 @@ def answering() -> Iterator[Answers]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = False
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # else the kernel lets those who come together wait a second
+        daemon_threads = False
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     answers.url = f"http://127.0.0.1:{server.server_address[1]}"
