@@ -46,6 +46,7 @@ _COMMANDS = {
         "secret": ("secret", "Keep secrets in the store, see which are named and found"),
         "packages": ("packages", "Lock and build the packages that scripts may import"),
         "sandbox": ("sandbox", "Probe what this host enforces on scripts, show and set the policy"),
+        "migrations": ("migrations", "List, check, begin and test the steps from one version to the next"),
         "completion": ("completion", "Print the completion script of your shell"),
     },
 }

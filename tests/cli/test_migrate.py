@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-
 if TYPE_CHECKING:
     from tests.cli.conftest import Gitops
     from tests.conftest import Repo
