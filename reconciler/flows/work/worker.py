@@ -35,6 +35,8 @@ READY_WITHIN = 10.0
 _LAST_WORD = 5.0
 """Seconds that storing the last results may take at the end, and ending what still runs."""
 _INTERRUPTED = 130
+_CACHE_KIB = 8192
+"""Of the store, for each connection. A worker looks at few rows at a time, and lives long enough to fill any cache."""
 
 
 class StoreHands:
@@ -46,12 +48,15 @@ class StoreHands:
         path = store_path(address)
         if again and not Path(path).exists():
             raise StoreError(f"the store {path} isn't there any more", hint="bring it back: mount it, or restore it")
-        self.executing: Executing = open_executing(address)
+        executing = open_executing(address)
         try:
             self._store = open_to_read(address)
+            for db in (executing.db, self._store.db):
+                db.run(f"pragma cache_size=-{_CACHE_KIB}")
         except BaseException:
-            self.executing.close()
+            executing.close()
             raise
+        self.executing: Executing = executing
         self.reader: Reader = self._store
 
     def close(self) -> None:
