@@ -32,6 +32,9 @@ _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 _GOODBYE = 0.2
 """Seconds that the other side has to agree to the end of a connection."""
 
+_LAST_WORD = 2.0
+"""The same where it was asked to end a command: hanging up would overtake that on its way."""
+
 
 class Ssh:
     """The strategy ssh."""
@@ -75,6 +78,7 @@ class SshConnection:
         self._where = where
         self._phases = phases
         self._began = began
+        self._stopped = False
 
     async def collect(self, collector: str, config: Mapping[str, Any]) -> Collected:
         """Run the command to its end. An exit code that isn't 0 is an error, and a result too."""
@@ -95,19 +99,22 @@ class SshConnection:
         except (asyncssh.Error, OSError) as error:
             raise Failed(f"{self._where} doesn't run the command: {_words(error)}") from None
         finally:
-            if process is not None:
+            if process is not None and process.exit_status is None:
+                self._stopped = True
                 _end(process)
         ended = f"the command took longer than {format_duration(round(limit))}" if timed_out else _ending(process)
         return self._collected(process, outputs, ended, began, timed_out=timed_out)
 
     async def close(self) -> None:
-        """In order where the other side agrees at once, else at once."""
+        """In order where the other side agrees soon, else at once."""
         self._connection.close()
-        try:
-            await asyncio.wait_for(self._connection.wait_closed(), _GOODBYE)
-        except TimeoutError:
-            self._connection.abort()
-            await asyncio.sleep(0)
+        with suppress(TimeoutError):
+            try:
+                async with asyncio.timeout(_LAST_WORD if self._stopped else _GOODBYE):
+                    await self._connection.wait_closed()
+            finally:
+                self._connection.abort()
+        await asyncio.sleep(0)
 
     def _collected(
         self,
@@ -237,7 +244,7 @@ async def _keys(config: Mapping[str, Any]) -> list[asyncssh.SSHKey]:
 
 
 def _end(process: asyncssh.SSHClientProcess[bytes]) -> None:
-    """Else a command that was stopped half way would go on over there. Nothing happens where it has ended."""
+    """Else a command that was stopped half way would go on over there."""
     with suppress(OSError):
         process.kill()
     process.close()

@@ -31,7 +31,7 @@ def collect(
     *steps: Step,
     deny: Iterable[str] = (),
     within: float = 20,
-    patience: float = 0,
+    patience: float = 1,
 ) -> list[Collected]:
     """Open, collect each, close. Fails when anything is left open, or when it takes longer than ``within`` seconds."""
 
@@ -68,7 +68,7 @@ def cancelled(
     config: Mapping[str, Any],
     *steps: Step,
     when: Callable[[], bool] | None = None,
-    patience: float = 0,
+    patience: float = 1,
 ) -> float:
     """Cancel a run in the middle, a moment after its beginning or ``when`` something holds; how long it took to let
     go, in seconds."""
@@ -104,10 +104,10 @@ async def _whole(
 
 
 class clean:
-    """What is inside leaves no socket, no file and no thread behind. ``patience``: seconds that a library with threads
-    of its own has for that."""
+    """What is inside leaves no socket, no file and no thread behind. ``patience``: seconds that threads have for that:
+    those of a test's server, whose sockets are in this process too, and those of a library."""
 
-    def __init__(self, patience: float = 0) -> None:
+    def __init__(self, patience: float) -> None:
         self._patience = patience
 
     def __enter__(self) -> None:
