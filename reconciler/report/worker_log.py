@@ -21,6 +21,7 @@ from reconciler.flows.work.events import (
     StoreBack,
     Taken,
     Unsaved,
+    Untraced,
 )
 from reconciler.model.run import Health
 from reconciler.report.output import Output
@@ -114,7 +115,7 @@ def _sentence(event: Event) -> str:
             return f"the clock went {way} by {abs(event.seconds):.1f} seconds{mended}"
         case Dropped():
             return f"{count(event.runs, 'run')} won't count: another worker has the slice by now, or it is gone"
-        case Unsaved() | Fault():
+        case Unsaved() | Untraced() | Fault():
             return event.sentence
         case Stopping():
             if not event.running:

@@ -86,6 +86,12 @@ class Address(_Addresses):
     envvar="GITOPS_METRICS",
     help="Serve /metrics, /healthz and /readyz there. [GITOPS_METRICS]",
 )
+@click.option(
+    "--traces",
+    is_flag=True,
+    envvar="GITOPS_TRACES",
+    help="Send a span for each run to where the OTEL_ variables say. Needs the extra otel. [GITOPS_TRACES]",
+)
 @reads_store()
 @prints()
 def command(
@@ -99,6 +105,7 @@ def command(
     lease: float,
     regions: tuple[str, ...],
     metrics: tuple[str, int] | None,
+    traces: bool,
 ) -> int:
     """Run every slice of the store on its schedule, until told to stop.
 
@@ -122,5 +129,6 @@ def command(
         lease=lease,
         regions=regions or (LOCAL,),
         metrics=metrics,
+        traces=traces,
     )
     return work(where.settled().store, knobs, os.environ, teller(output))

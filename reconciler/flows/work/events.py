@@ -85,6 +85,12 @@ class Unsaved(NamedTuple):
     sentence: str
 
 
+class Untraced(NamedTuple):
+    """Traces can't be sent; told once."""
+
+    sentence: str
+
+
 class Fault(NamedTuple):
     """Something that should never happen did; the worker goes on."""
 
@@ -116,6 +122,7 @@ Event = (
     | ClockMoved
     | Dropped
     | Unsaved
+    | Untraced
     | Fault
     | Stopping
     | Stopped

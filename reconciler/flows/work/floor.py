@@ -23,6 +23,7 @@ from reconciler.store.executing import Claim, Finished
 if TYPE_CHECKING:
     from reconciler.execute.executor import Executor
     from reconciler.flows.work.clerk import Clerk
+    from reconciler.flows.work.tracing import Traces
 
 _HAIR = 1.0
 _LINE = 1000
@@ -38,6 +39,7 @@ class Floor:
             "network": Slots(knobs.concurrency, lane=knobs.lane, line=2 * knobs.concurrency, lane_line=_LINE),
             "scripts": Slots(knobs.scripts, line=_LINE),
         }
+        self.traces: Traces | None = None
         self._held: dict[Place, Held] = {}
         self._received = 0
         self._open = True
@@ -89,8 +91,11 @@ class Floor:
     def stored(self, done: Sequence[Done]) -> None:
         """These are durable; only now they count."""
         self._tally.batches.add(len(done))
-        for finished, strategy, late in done:
-            self._tally.ran(strategy, finished.run.outcome, finished.run.duration_ms / 1000, late)
+        for finished, strategy, late, subject in done:
+            run = finished.run
+            self._tally.ran(strategy, run.outcome, run.duration_ms / 1000, late)
+            if self.traces is not None:
+                self.traces.add(run, strategy, subject)
 
     def unsaved(self) -> None:
         """A result was dropped, as no store could keep it."""
@@ -218,7 +223,7 @@ class Floor:
             worker=self._worker,
             detail=seen.detail(),
         )
-        done = Done(Finished(claim, run, pace), strategy, late)
+        done = Done(Finished(claim, run, pace), strategy, late, ready.known.subject)
         self._clerk.hand_in(lambda out: out.done.append(done))
 
     def _leave(self, held: Held) -> None:

@@ -13,6 +13,7 @@ from reconciler.store.executing import Claim, Finished
 if TYPE_CHECKING:
     from reconciler.execute.prepare import Prepared
     from reconciler.model.slice import SliceKey
+    from reconciler.sandbox.runners.variables import Subject
 
 _RECIPES = 20_000
 
@@ -39,6 +40,7 @@ class Done(NamedTuple):
     finished: Finished
     strategy: str
     late: float | None
+    subject: Subject
 
 
 @dataclass(slots=True)

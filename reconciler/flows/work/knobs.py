@@ -26,6 +26,7 @@ class Knobs:
     grace: float = GRACE
     regions: tuple[str, ...] = (LOCAL,)
     metrics: tuple[str, int] | None = None
+    traces: bool = False
     lease: float = LEASE
     poll: float = 0.5
     batch: float = 0.05

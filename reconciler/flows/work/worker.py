@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +19,14 @@ from reconciler.base.errors import StoreError
 from reconciler.flows.executor import SCRIPTS, ConfiguredExecutor, make_executor
 from reconciler.flows.work.clerk import Clerk, Hands
 from reconciler.flows.work.endpoint import PLAIN, Endpoint
-from reconciler.flows.work.events import Event, Fault, ScriptsHeld, Started, Stopped, Stopping
+from reconciler.flows.work.events import Event, Fault, ScriptsHeld, Started, Stopped, Stopping, Untraced
 from reconciler.flows.work.floor import Floor
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
 from reconciler.store.open import open_executing, open_to_read, store_path
 
 if TYPE_CHECKING:
+    from reconciler.flows.work.tracing import Traces
     from reconciler.store.executing import Executing
     from reconciler.store.port import Reader
 
@@ -155,6 +156,8 @@ class Worker:
         self._floor = Floor(self._id, self._knobs, executor, self._clerk, self._tally)
         endpoint = Endpoint(self._pages())
         try:
+            if self._knobs.traces:
+                self._floor.traces = self._traces()
             if self._knobs.metrics is not None:
                 started = started._replace(metrics=await endpoint.open(*self._knobs.metrics))
             self._tell(started)
@@ -165,8 +168,9 @@ class Worker:
             unsaved = await self._stop(signals)
         finally:
             await endpoint.close()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(executor.aclose(), _LAST_WORD)
+            for ending in self._endings(executor):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ending, _LAST_WORD)
         if unsaved:
             return 1
         return _INTERRUPTED if signals.first == signal.SIGINT else 0
@@ -221,6 +225,15 @@ class Worker:
         await asyncio.sleep(0)  # what the clerk said last
         self._tell(Stopped(sum(self._tally.runs.values()), self._tally.given_back, unsaved))
         return unsaved
+
+    def _endings(self, executor: ConfiguredExecutor) -> list[Awaitable[None]]:
+        traces = self._floor.traces
+        return [executor.aclose(), *([asyncio.to_thread(traces.close)] if traces is not None else [])]
+
+    def _traces(self) -> Traces:
+        from reconciler.flows.work.tracing import Traces
+
+        return Traces(self._id, lambda sentence: self._post(self._tell, Untraced(sentence)))
 
     def _pages(self) -> dict[str, Callable[[], tuple[int, str, str]]]:
         if self._knobs.metrics is None:
