@@ -17,7 +17,7 @@ class GrpcConfig(Model):
 
 
 class GrpcHealth(Model):
-    """Asks the health service (`grpc.health.v1`)."""
+    """Asks the health service (`grpc.health.v1`); any answer but SERVING fails the run."""
 
     service: Word | None = Field(None, description="The service to ask about; none: the server as a whole.")
     timeout: Timeout = Field(30_000, description="The time limit of the call. A bare number counts milliseconds.")

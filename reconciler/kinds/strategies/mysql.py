@@ -27,7 +27,7 @@ class MysqlConfig(Model):
 
 
 class MysqlQuery(Model):
-    """Runs one statement, in a transaction that is rolled back."""
+    """Runs one statement, which reads or changes rows, in a transaction that is rolled back."""
 
     query: Text = Field(description="The statement.", examples=["select count(*) from orders"])
     max_rows: int = Field(100, ge=1, le=10_000, description="The most rows to read.")

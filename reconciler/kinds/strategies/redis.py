@@ -23,7 +23,7 @@ class RedisConfig(Model):
 
 
 class RedisCommand(Model):
-    """Runs one command."""
+    """Runs one command; a reply that is an error fails the run."""
 
     command: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$")] = Field(
         "PING", description="The command.", examples=["LLEN"]

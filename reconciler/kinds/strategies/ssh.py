@@ -37,7 +37,7 @@ class SshConfig(Model):
 
 
 class SshCommand(Model):
-    """Runs one command over there."""
+    """Runs one command over there; an exit code other than 0 fails the run."""
 
     command: Annotated[str, Field(min_length=1, max_length=100_000)] = Field(
         description="The command. It is not rendered, so that no field can smuggle words into it.",
