@@ -15,6 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from reconciler.execute.port import Unobservable
+
 Found = Sequence[tuple[int, str]]
 """Pairs of family and address."""
 Lookup = Callable[[str], Found]
@@ -84,7 +86,15 @@ class Names:
             if self._idle >= len(self._quick) + len(self._slow) or self._threads >= self._most:
                 return
             self._threads += 1
-        threading.Thread(target=self._work, name="names", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="names", daemon=True).start()
+        except RuntimeError:
+            with self._changed:
+                self._threads -= 1
+                if self._threads:  # those that there are will get to it
+                    return
+                question.wanted = False
+            self._answer(question, Unobservable("no thread can be started to look names up"))
 
     def _forget_unwanted(self, question: _Question) -> None:
         if question.waiting or question.answer.done():

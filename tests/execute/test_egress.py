@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reconciler.execute.egress import DENIED, Guard, Unresolved
 from reconciler.execute.names import Found, Names
-from reconciler.execute.port import Failed
+from reconciler.execute.port import Failed, Unobservable
 
 METADATA = "169.254.169.254"
 
@@ -221,6 +221,17 @@ class TestNames:
             }
 
         asyncio.run(go())
+
+    def test_without_threads_we_cant_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def start(self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        names = table(good=["192.0.2.1"])
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", start)
+            with pytest.raises(Unobservable, match="no thread can be started"):
+                asyncio.run(names.find("good"))
+        assert asyncio.run(names.find("good")) == [(socket.AF_INET, "192.0.2.1")]
 
     def test_loop_may_end_while_a_name_hangs(self) -> None:
         release, asked = threading.Event(), threading.Event()
