@@ -100,6 +100,13 @@ def open_source(folder: Path, overrides: Overrides, *, rev: str | None = None, w
     return Source(folder, settings, settings.source or _default_name(folder, in_git), head)
 
 
+def folder_in_repository(folder: Path) -> str:
+    """Where the folder lies, seen from the top of its repository, with ``/``; empty for the top, and outside of git."""
+    folder = folder.resolve()
+    root = find_root(folder)
+    return "" if root is None or root == folder else folder.relative_to(root).as_posix()
+
+
 def has_files(folder: Path) -> bool:
     """Whether there are files beside git's own: a bare repository has none to read."""
     return find_root(folder.resolve()) is not None or not (folder / "HEAD").is_file()

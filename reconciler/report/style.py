@@ -55,7 +55,14 @@ def style_for(stream: TextIO, *, no_color: bool) -> Style:
 
 
 def safe(text: str) -> str:
-    """``text`` without what steers a terminal or turns the order of characters: those are shown as U+FFFD."""
+    """``text`` without what steers a terminal or turns the order of characters: those are shown as U+FFFD.
+
+    Neither does it steer a CI job that looks for commands in its log: ``::name::`` at a line's begin, ``##[`` anywhere.
+    """
+    if "::" in text and text.lstrip().startswith("::"):
+        text = text.replace("::", "\ufffd:", 1)
+    if "##" in text:
+        text = text.replace("##[", "#\ufffd[").replace("##vso", "#\ufffdvso")
     if text.isascii() and text.isprintable():
         return text
     return "".join("\ufffd" if _steers(c) else c for c in text)

@@ -2,38 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
 import click
 
 from reconciler.cli.frame import without_gc
 from reconciler.cli.lazy import Command
 from reconciler.cli.options import Where, prints, reads_source
+from reconciler.report.findings import FORMATS
 from reconciler.report.output import Output
+
+if TYPE_CHECKING:
+    from reconciler.flows.validate import Validation
+
+    _Reports = click.ParamType["Report"]
+else:  # older releases of click have no parameter here
+    _Reports = click.ParamType
+
+_NAMES = ("text", "json", *FORMATS)
+
+
+class Report(NamedTuple):
+    """One more copy of the result."""
+
+    format: str
+    file: Path
+
+
+class ReportType(_Reports):
+    """``sarif=out.sarif``."""
+
+    name = "format=file"
+    envvar_list_splitter = ","
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Report:
+        """Fails with a sentence."""
+        if isinstance(value, Report):
+            return value
+        name, equals, file = str(value).strip().partition("=")
+        if not equals or not file or name not in _NAMES:
+            self.fail(f"{str(value)!r} isn't FORMAT=FILE with one of {', '.join(_NAMES)}", param, ctx)
+        return Report(name, Path(file))
 
 
 @click.command(cls=Command)
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=ReportType(),
+    metavar="FORMAT=FILE",
+    envvar="GITOPS_REPORT",
+    help="Write the result to a file as well, such as sarif=out.sarif. May be repeated. [GITOPS_REPORT, with commas]",
+)
 @reads_source()
-@prints(quiet=True)
-def command(where: Where, output: Output) -> int:
+@prints(quiet=True, formats=("text", "json", "sarif", "junit", "github", "gitlab", "rdjson"))
+def command(where: Where, output: Output, *, paths: Sequence[Path], reports: Sequence[Report]) -> int:
     """Check every document, without a store or credentials.
 
     Reads the files as they are on disk, or the commit that --rev names. Everything a plan checks is checked: shape,
-    migration, references, templates for each environment. All faults are shown at once.
+    migration, references, templates for each environment. All faults are shown at once; PATHS narrow down of which
+    files and folders they are shown, not what is read.
     """
     from reconciler.base.errors import InvalidDocuments
-    from reconciler.flows.validate import Validation, validate
+    from reconciler.flows.opened import folder_in_repository
+    from reconciler.flows.validate import Validation, restricted, validate
     from reconciler.report.progress import progress_for
 
     try:
         with without_gc(), progress_for(output) as progress:
-            found = validate(where.open(worktree=True), progress)
+            source = where.open(worktree=True)
+            found = restricted(validate(source, progress), source, paths)
     except InvalidDocuments as invalid:  # the settings themselves
         found = Validation(invalid.diagnostics, None)
-    if output.json:
-        from reconciler.report.validation import validation_json
-
-        output.data(validation_json(found))
-    else:
-        from reconciler.report.validation import validation_text
-
-        output.result("".join(f"{line}\n" for line in validation_text(found, output.style, quiet=output.quiet)))
+    _show(found, output, reports=reports, folder=folder_in_repository(where.directory))
     return 0 if found.valid else 1
+
+
+def _show(found: Validation, output: Output, *, reports: Sequence[Report], folder: str) -> None:
+    """Files first: who reads the output to its end finds them complete."""
+    from reconciler.cli.files import write_whole
+    from reconciler.report.validation import validation_in, validation_text
+
+    for report in reports:
+        write_whole(report.file, validation_in(report.format, found, folder).encode("utf-8", "surrogatepass"))
+    if output.format == "text":
+        output.result("".join(f"{line}\n" for line in validation_text(found, output.style, quiet=output.quiet)))
+    else:
+        output.result(validation_in(output.format, found, folder))
