@@ -10,7 +10,7 @@ The rules, all of them:
    wait, unproven runs that may be repeated give way, oldest first and as many as wait, once they took 250 ms, or four
    times what runs take here (a busy worker is slow with all of them): they are stopped, nothing is recorded, and they
    need the lane from then on, where they get their whole time. An unproven run that may not be repeated (a script, a
-   POST) can't be stopped half way, and so begins in the lane unless at least half of the slots are free.
+   POST) can't be stopped half way, and so needs the lane too unless at least half of the slots are free.
 
 So a healthy majority shows itself within seconds, however many black holes there are among them. Everything here is
 pure: time is handed in, and the caller starts and gives back what it is told to.
@@ -23,6 +23,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import count, islice, takewhile
+from math import inf
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -101,6 +102,10 @@ class _Line(Generic[K]):
         self._keys.remove(entry.key)
         return entry
 
+    def since(self) -> float:
+        """When the first of them began to wait."""
+        return self._order[0][0] if self._order else inf
+
     def drop(self, key: K) -> None:
         if key in self._keys:
             self._keys.remove(key)
@@ -123,12 +128,13 @@ class Slots(Generic[K]):
         self._in_lane = 0
         self._for_slot: _Line[K] = _Line()
         self._for_lane: _Line[K] = _Line()
+        self._for_either: _Line[K] = _Line()  # the lane, or a slot while half of them are free
         self._turned_away: OrderedDict[K, float] = OrderedDict()
 
     # -- to look at ----------------------------------------------------------------------------------------------------
 
     def __contains__(self, key: K) -> bool:
-        return key in self._running or key in self._for_slot or key in self._for_lane
+        return key in self._running or any(key in line for line in self._lines())
 
     @property
     def running(self) -> int:
@@ -143,7 +149,7 @@ class Slots(Generic[K]):
     @property
     def waiting(self) -> int:
         """Runs that wait, for a slot or for the lane."""
-        return len(self._for_slot) + len(self._for_lane)
+        return sum(len(line) for line in self._lines())
 
     @property
     def room(self) -> int:
@@ -157,7 +163,7 @@ class Slots(Generic[K]):
 
     def waiting_keys(self) -> list[K]:
         """Of those that wait, for a slot or for the lane."""
-        return [*self._for_slot, *self._for_lane]
+        return [key for line in self._lines() for key in line]
 
     def patience_ends(self) -> float | None:
         """When :meth:`give_way` may next have something to say; None while nobody waits."""
@@ -171,22 +177,19 @@ class Slots(Generic[K]):
         """A slice is due."""
         if entry.key in self:
             told.deferred.append(Deferred(entry.key, "in_flight"))
-        elif entry.needs_lane or (entry.unproven and not entry.repeatable and 2 * len(self._running) > self.size):
-            self._ask_for_lane(entry, now, told)
         else:
-            self._wait(self._for_slot, entry, now)
-            self._fill(now, told)
-            self._shorten(self._for_slot, self.line, "line_full", now, told)
+            self._line_of(entry).add(entry, self._turned_away.get(entry.key, now))
+            self._settle(now, told)
 
     def ended(self, key: K, now: float, told: Told[K]) -> None:
         """A run is over, or whoever waits is given back; its slot goes to the next."""
         gone = self._leave(key)
         if gone is None:
-            self._for_slot.drop(key)
-            self._for_lane.drop(key)
+            for line in self._lines():
+                line.drop(key)
         elif not gone.in_lane:
             self._usual += _WEIGHT * (min(now - gone.since, LONGEST_PATIENCE) - self._usual)
-        self._fill(now, told)
+        self._settle(now, told)
 
     def give_way(self, now: float) -> list[K]:
         """Runs that have to be stopped now, for others that wait. Answer each with :meth:`stopped`."""
@@ -201,31 +204,37 @@ class Slots(Generic[K]):
         gone = self._leave(key)
         if gone is None:
             raise KeyError(key)
-        self._ask_for_lane(gone.entry._replace(needs_lane=True), now, told)
-        self._fill(now, told)
+        self._for_lane.add(gone.entry._replace(needs_lane=True), self._turned_away.get(key, now))
+        self._settle(now, told)
 
     # -- how -----------------------------------------------------------------------------------------------------------
 
-    def _ask_for_lane(self, entry: Entry[K], now: float, told: Told[K]) -> None:
-        self._wait(self._for_lane, entry, now)
-        self._fill(now, told)
-        self._shorten(self._for_lane, self.lane_line, "lane_full", now, told)
+    def _lines(self) -> tuple[_Line[K], ...]:
+        return self._for_slot, self._for_lane, self._for_either
 
-    def _wait(self, line: _Line[K], entry: Entry[K], now: float) -> None:
-        line.add(entry, self._turned_away.get(entry.key, now))
+    def _line_of(self, entry: Entry[K]) -> _Line[K]:
+        if entry.needs_lane:
+            return self._for_lane
+        return self._for_either if entry.unproven and not entry.repeatable else self._for_slot
 
-    def _fill(self, now: float, told: Told[K]) -> None:
-        """Free slots go to those who wait, the lane's first."""
+    def _settle(self, now: float, told: Told[K]) -> None:
+        """Free slots go to those who wait; who comes last leaves a line that is too long."""
         while len(self._running) < self.size:
-            if self._for_lane and self._in_lane < self.lane:
-                self._start(self._for_lane.pop(), now, told, in_lane=True)
+            if self._for_either and 2 * len(self._running) <= self.size:
+                self._start(self._for_either.pop(), now, told, in_lane=False)
+            elif self._in_lane < self.lane and (self._for_lane or self._for_either):
+                first = min(self._for_lane, self._for_either, key=_Line.since)
+                self._start(first.pop(), now, told, in_lane=True)
             elif self._for_slot:
                 self._start(self._for_slot.pop(), now, told, in_lane=False)
             else:
-                return
+                break
+        self._shorten(self._for_slot, self.line, "line_full", now, told)
+        self._shorten(self._for_lane, self.lane_line, "lane_full", now, told)
+        self._shorten(self._for_either, self.lane_line, "lane_full", now, told)
 
     def _shorten(self, line: _Line[K], most: int, reason: Reason, now: float, told: Told[K]) -> None:
-        """Whoever came last leaves a line that is too long, and is remembered for having been turned away."""
+        """Who is turned away is remembered for it."""
         while len(line) > most:
             key = line.pop(last=True).key
             self._turned_away.setdefault(key, now)

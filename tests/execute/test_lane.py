@@ -69,7 +69,7 @@ def test_limits_hold_and_nobody_is_lost(
         obey(told)
         assert len(running) == slots.running <= size
         assert len(in_lane) == slots.in_lane <= min(lane, size)
-        assert len(waiting) == slots.waiting <= 2 * line
+        assert len(waiting) == slots.waiting <= 3 * line
         assert all((k in slots) == (k in running or k in waiting) for k in range(12))
         assert not waiting or len(running) == size or len(in_lane) == slots.lane, (
             "no slot is idle while somebody could use it"
@@ -137,6 +137,14 @@ def test_what_cant_be_repeated_is_never_stopped_and_begins_in_the_lane_when_slot
     assert [(s.key, s.in_lane) for s in told.start] == [(0, False), (1, False), (2, False), (3, True)]
     slots.offer(Entry(9), 0.0, told)
     assert slots.give_way(60.0) == []
+    assert slots.waiting_keys() == [9, 4]
+    told = Told()
+    slots.ended(0, 1.0, told)
+    assert told.start == [(9, False)], "who is proven comes first where slots are short"
+    told = Told()
+    for key in (1, 9):
+        slots.ended(key, 1.0, told)
+    assert told.start == [(4, False)], "half of the slots are free again: it needs no lane"
 
 
 def scene(
