@@ -38,7 +38,14 @@ class Consent:
 
 
 def carry_out(
-    store: Writer, plan: Callable[[], Plan], output: Output, *, yes: bool, timeout: float, full: bool = False
+    store: Writer,
+    plan: Callable[[], Plan],
+    output: Output,
+    *,
+    yes: bool,
+    timeout: float,
+    full: bool = False,
+    old_workers: bool = False,
 ) -> Applied:
     """Plan and commit under the lock; tell what came of it."""
     from reconciler.flows.apply import Actor, apply_planned
@@ -46,7 +53,13 @@ def carry_out(
     consent = Consent(store, output, yes=yes, full=full)
     with without_gc():
         applied = apply_planned(
-            store, plan, actor=Actor.here(), lock_timeout=timeout, confirm=consent, waiting=waiting_on(output)
+            store,
+            plan,
+            actor=Actor.here(),
+            lock_timeout=timeout,
+            confirm=consent,
+            waiting=waiting_on(output),
+            old_workers=old_workers,
         )
         tell(applied, store, output, full=full)
     return applied

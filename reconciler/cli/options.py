@@ -174,6 +174,12 @@ LOCK_TIMEOUT = click.option(
     help="How long to wait for another apply. [GITOPS_LOCK_TIMEOUT]",
 )
 YES = click.option("-y", "--yes", is_flag=True, help="Don't ask. Without a terminal nothing is asked anyway.")
+OLD_WORKERS = click.option(
+    "--allow-old-workers",
+    "old_workers",
+    is_flag=True,
+    help="Apply even if live workers are too old to read what is written; its slices are degraded until they aren't.",
+)
 EXIT_CODE = click.option("--exit-code", is_flag=True, help="Exit with 3 for changes, 4 for drift only, 5 for both.")
 FULL = click.option("--full", is_flag=True, help="Unfold long lists and values.")
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.base.errors import StalePlan
+from reconciler.flows.readers import check_workers
 from reconciler.model.plan import Plan
 from reconciler.store.port import Writer
 
@@ -53,16 +54,20 @@ def apply_planned(
     lock_timeout: float,
     confirm: Callable[[Plan], bool] | None = None,
     waiting: Callable[[str], None] | None = None,
+    old_workers: bool = False,
 ) -> Applied:
     """Take the lock, make the plan, ask, commit.
 
     The lock is taken before planning, so that of two applies at once the second plans against what the first left.
     ``confirm`` is asked only when something is pending, ``waiting`` told who holds the lock if it is held. Raises what
-    ``plan`` raises, ``LockHeld`` and ``StoreError``.
+    ``plan`` raises, ``LockHeld``, ``StoreError``, and ``PlanRefused`` where live workers are too old to read what would
+    be written, unless ``old_workers`` says that they may be.
     """
     started = time.monotonic()
     with store.lock(actor=actor.name, timeout=lock_timeout, waiting=waiting):
         made = plan()
+        if not old_workers:
+            check_workers(store, made)
         if made.pending and confirm is not None and not confirm(made):
             return Applied(made, made.base, False, time.monotonic() - started)
         return _commit(store, made, actor, started)
@@ -75,13 +80,19 @@ def apply_reviewed(
     actor: Actor,
     lock_timeout: float,
     waiting: Callable[[str], None] | None = None,
+    old_workers: bool = False,
 ) -> Applied:
-    """Commit a saved plan exactly, or raise ``StalePlan`` when the store has moved on since."""
+    """Commit a saved plan exactly, or raise ``StalePlan`` when the store has moved on since.
+
+    ``old_workers``: see :func:`apply_planned`.
+    """
     started = time.monotonic()
     with store.lock(actor=actor.name, timeout=lock_timeout, waiting=waiting):
         now = store.generation()
         if now != plan.base:
             raise StalePlan(plan.base, now)
+        if not old_workers:
+            check_workers(store, plan)
         return _commit(store, plan, actor, started)
 
 

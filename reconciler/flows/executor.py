@@ -18,6 +18,7 @@ from reconciler.base.errors import UsageError
 from reconciler.execute.egress import Guard
 from reconciler.execute.executor import Executor
 from reconciler.execute.port import Strategy
+from reconciler.execute.prepare import Prepared
 from reconciler.flows.sandbox import policy_of, stored_policy
 from reconciler.flows.secrets import make_resolver
 from reconciler.sandbox.packages.folder import Packages
@@ -26,6 +27,7 @@ from reconciler.secrets.resolver import Resolver
 from reconciler.store.database import MEMORY
 from reconciler.store.port import Reader
 from reconciler.store.shared import SharedStore
+from reconciler.versioning.stored import current
 
 if TYPE_CHECKING:
     from reconciler.sandbox.capabilities import Capabilities
@@ -56,6 +58,10 @@ class ConfiguredExecutor(Executor):
     def __init__(self, resolver: Resolver, guard: Guard, sandboxes: Sandboxes, *, at_once: int | None) -> None:
         super().__init__(resolver, guard, factories={"script": partial(_script, sandboxes, at_once)})
         self.sandboxes = sandboxes
+
+    def prepare(self, body: bytes) -> Prepared:
+        """What another release stored is brought to this one's form first. Raises ``ValueError`` where it can't be."""
+        return super().prepare(current(body))
 
     async def aclose(self) -> None:
         """Also ends the process that starts scripts, and closes the connection to the store."""

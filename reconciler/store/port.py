@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from reconciler.model.plan import Plan, Stored
 from reconciler.model.resource import Key, Reference
 from reconciler.model.slice import Slice, SliceKey
+from reconciler.store.executing import WorkerRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,9 @@ class Reader(Protocol):
     def slices(self, keys: Collection[SliceKey]) -> dict[SliceKey, Slice]:
         """Current slices with their bodies."""
 
+    def all_bodies(self) -> Iterator[bytes]:
+        """The body of every current slice, in no order."""
+
     def slice_rows(self, generation: int | None = None) -> Iterator[SliceRow]:
         """Slices with names, sorted by names, of a generation or now."""
 
@@ -177,6 +181,12 @@ class Reader(Protocol):
 
     def setting(self, key: str) -> str | None:
         """A value of the settings table."""
+
+    def workers(self) -> list[WorkerRow]:
+        """All workers that have registered and neither left nor were silent for a day."""
+
+    def clock(self) -> float:
+        """The database's clock, by which ``seen`` of a worker is told."""
 
 
 class Writer(Reader, Protocol):

@@ -14,6 +14,7 @@ from reconciler.model.slice import NO_ENVIRONMENT, Slice, SliceKey
 from reconciler.store.database import Database, damaged, translated
 from reconciler.store.port import GenerationRow, Mismatch, OutsideWrite, SliceRow, SourceRow
 from reconciler.store.rows import RESOURCE_COLUMNS, add_seals, resource_seal, slice_seal, stored
+from reconciler.store.sql_workers import WorkerRows
 
 _CHUNK = 300
 _SCAN_FROM = 3000
@@ -32,7 +33,7 @@ def _marks(n: int, width: int = 1) -> str:
     return ",".join([one] * n)
 
 
-class SqlReader:
+class SqlReader(WorkerRows):
     """Implements :class:`reconciler.store.port.Reader`."""
 
     def __init__(self, db: Database) -> None:
@@ -201,6 +202,12 @@ class SqlReader:
                 where = f'{sql} and (system, "check", environment) in (values {_marks(len(chunk), 3)})'
                 rows += self._all(where, flat)
         return {SliceKey(s, c, e): Slice(SliceKey(s, c, e), d, body.encode()) for s, c, e, d, body in rows}
+
+    def all_bodies(self) -> Iterator[bytes]:
+        """See the port."""
+        with translated(self.where):
+            for (body,) in self.db.run(f"select body from slice where {_NOW}"):
+                yield body.encode()
 
     def slice_rows(self, generation: int | None = None) -> Iterator[SliceRow]:
         """See the port."""

@@ -43,7 +43,8 @@ def _have_history(triggers: int, actions: int) -> bool:
     return any(entry.head > entry.first for table in (TRIGGERS, ACTIONS) for entry in table.values())
 
 
-def _check(spec: dict[str, Any]) -> Iterator[Inner]:
+def of_check(spec: dict[str, Any]) -> Iterator[Inner]:
+    """Those of a check's spec; a slice holds the same, without what isn't for executors."""
     strategy = spec.get("strategy")
     if not isinstance(strategy, dict):
         return
@@ -102,4 +103,4 @@ def split_pin(pin: Any) -> tuple[str, int]:
     return name, int(version) if version.isascii() and version.isdigit() and len(version) < 6 else 0
 
 
-_INSIDE = {"Check": _check, "Automation": _automation}
+_INSIDE = {"Check": of_check, "Automation": _automation}

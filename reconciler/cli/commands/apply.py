@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.frame import without_gc
 from reconciler.cli.lazy import Command
-from reconciler.cli.options import EXIT_CODE, FULL, LOCK_TIMEOUT, YES, Where, prints, reads_source
+from reconciler.cli.options import EXIT_CODE, FULL, LOCK_TIMEOUT, OLD_WORKERS, YES, Where, prints, reads_source
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @YES
 @click.option("--dry-run", is_flag=True, help="Only show the plan, as gitops plan does.")
 @click.option("--force", is_flag=True, help="Lift the guards: deletions, empty source, rolled back commit.")
+@OLD_WORKERS
 @EXIT_CODE
 @FULL
 @LOCK_TIMEOUT
@@ -34,6 +35,7 @@ def command(
     yes: bool,
     dry_run: bool,
     force: bool,
+    old_workers: bool,
     exit_code: bool,
     full: bool,
     lock_timeout: float,
@@ -50,17 +52,21 @@ def command(
             raise click.UsageError("--force is for planning: pass it to gitops plan --out")
         if dry_run:
             return _show(planfile, where, output, wanted=exit_code, full=full)
-        applied = _reviewed(planfile, where, output, yes=yes, full=full, timeout=lock_timeout)
+        applied = _reviewed(planfile, where, output, yes=yes, full=full, timeout=lock_timeout, old_workers=old_workers)
     elif dry_run:
         from reconciler.cli.commands.plan import run
 
         return run(where, output, out=None, force=force, wanted=exit_code, full=full)
     else:
-        applied = _planned(where, output, yes=yes, force=force, full=full, timeout=lock_timeout)
+        applied = _planned(
+            where, output, yes=yes, force=force, full=full, timeout=lock_timeout, old_workers=old_workers
+        )
     return code_of(applied, wanted=exit_code)
 
 
-def _planned(where: Where, output: Output, *, yes: bool, force: bool, full: bool, timeout: float) -> Applied:
+def _planned(
+    where: Where, output: Output, *, yes: bool, force: bool, full: bool, timeout: float, old_workers: bool
+) -> Applied:
     from reconciler.cli.applying import carry_out
     from reconciler.cli.stores import store_to_write
     from reconciler.flows.position import plan_source
@@ -74,10 +80,12 @@ def _planned(where: Where, output: Output, *, yes: bool, force: bool, full: bool
         with progress_for(output) as progress:
             return plan_source(source, store, force=force, progress=progress)
 
-    return carry_out(store, plan, output, yes=yes, timeout=timeout, full=full)
+    return carry_out(store, plan, output, yes=yes, timeout=timeout, full=full, old_workers=old_workers)
 
 
-def _reviewed(planfile: Path, where: Where, output: Output, *, yes: bool, full: bool, timeout: float) -> Applied:
+def _reviewed(
+    planfile: Path, where: Where, output: Output, *, yes: bool, full: bool, timeout: float, old_workers: bool
+) -> Applied:
     """The plan was shown when it was made; it is shown again only to who is asked."""
     from reconciler.cli.applying import Consent, tell, waiting_on
     from reconciler.cli.files import read_plan
@@ -91,7 +99,14 @@ def _reviewed(planfile: Path, where: Where, output: Output, *, yes: bool, full: 
         if plan.pending and asks(yes=yes) and not Consent(store, output, yes=yes, full=full)(plan):
             applied = Applied(plan, plan.base, False, 0.0)
         else:
-            applied = apply_reviewed(store, plan, actor=Actor.here(), lock_timeout=timeout, waiting=waiting_on(output))
+            applied = apply_reviewed(
+                store,
+                plan,
+                actor=Actor.here(),
+                lock_timeout=timeout,
+                waiting=waiting_on(output),
+                old_workers=old_workers,
+            )
         tell(applied, store, output, full=full)
     return applied
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.lazy import Command
-from reconciler.cli.options import EXIT_CODE, FULL, LOCK_TIMEOUT, YES, Where, prints, reads_store
+from reconciler.cli.options import EXIT_CODE, FULL, LOCK_TIMEOUT, OLD_WORKERS, YES, Where, prints, reads_store
 from reconciler.report.output import Output
 
 
@@ -14,6 +14,7 @@ from reconciler.report.output import Output
 @YES
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @click.option("--force", is_flag=True, help="Lift the guard against deleting too much.")
+@OLD_WORKERS
 @EXIT_CODE
 @FULL
 @LOCK_TIMEOUT
@@ -27,6 +28,7 @@ def command(
     yes: bool,
     dry_run: bool,
     force: bool,
+    old_workers: bool,
     exit_code: bool,
     full: bool,
     lock_timeout: float,
@@ -56,5 +58,5 @@ def command(
         made = plan()
         show_plan(made, store, output, full=full)
         return code(made, wanted=exit_code)
-    applied = carry_out(store, plan, output, yes=yes, timeout=lock_timeout, full=full)
+    applied = carry_out(store, plan, output, yes=yes, timeout=lock_timeout, full=full, old_workers=old_workers)
     return code_of(applied, wanted=exit_code)

@@ -8,7 +8,11 @@ from reconciler.model.run import Health
 
 
 class Started(NamedTuple):
-    """``lacking``: strategies whose client library isn't installed. ``metrics``: the address, where there is one."""
+    """``lacking``: strategies whose client library isn't installed. ``metrics``: the address, where there is one.
+
+    ``behind`` slices were stored by an older release and are brought forward when they run; ``refused`` ones can't be
+    run here, and ``refusal`` says why, of the first.
+    """
 
     worker: str
     store: str
@@ -20,6 +24,9 @@ class Started(NamedTuple):
     regions: tuple[str, ...]
     lacking: tuple[str, ...]
     metrics: str | None
+    behind: int = 0
+    refused: int = 0
+    refusal: str | None = None
 
 
 class ScriptsHeld(NamedTuple):

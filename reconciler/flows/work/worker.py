@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler._version import __version__
 from reconciler.base.errors import StoreError
 from reconciler.flows.executor import SCRIPTS, ConfiguredExecutor, make_executor
+from reconciler.flows.readers import KNOWS
 from reconciler.flows.work.clerk import Clerk, Hands
 from reconciler.flows.work.endpoint import PLAIN, Endpoint
 from reconciler.flows.work.events import Event, Fault, ScriptsHeld, Started, Stopped, Stopping, Untraced
@@ -24,6 +25,8 @@ from reconciler.flows.work.floor import Floor
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
 from reconciler.store.open import open_executing, open_to_read, store_path
+from reconciler.store.schema import KNOWN
+from reconciler.versioning.stored import census, heads
 
 if TYPE_CHECKING:
     from reconciler.flows.work.tracing import Traces
@@ -181,6 +184,7 @@ class Worker:
         try:
             hands.executing.reconcile()
             generation, slices = hands.reader.generation(), len(hands.reader.slice_digests())
+            found = census(hands.reader.all_bodies())
             executor = make_executor(hands.reader, self._environ)
         finally:
             hands.close()
@@ -198,6 +202,9 @@ class Worker:
             regions=knobs.regions,
             lacking=_lacking(),
             metrics=None,
+            behind=found.behind,
+            refused=found.refused,
+            refusal=found.refusal,
         )
         return started, executor
 
@@ -258,6 +265,8 @@ class Worker:
     def _register(self, executing: Executing) -> None:
         info: dict[str, Any] = {
             "version": __version__,
+            "tables": KNOWN,
+            KNOWS: heads(),
             "regions": list(self._knobs.regions),
             "concurrency": self._knobs.concurrency,
             "scripts": self._knobs.scripts,
