@@ -25,6 +25,7 @@ _COMMANDS = {
         "render": ("render", "Show what templates become, slice by slice, without a store"),
         "explain": ("explain", "Explain a kind or one of its fields"),
         "migrate": ("migrate", "Bring documents of older versions to the current one, in their files"),
+        "import": ("import_", "Write documents out of another tool's configuration"),
         "schema": ("schema", "Print or export the JSON Schemas for editors"),
     },
     "Run checks": {
