@@ -31,6 +31,7 @@ class Claims:
         self._look_for_whole = whole
         self._original = original
         self._followed = Followed(original)
+        self._anywhere = self._followed.anywhere
         self._strong(target, (), original)
         self._weak(target, ())
         self._by_name(target)
@@ -50,9 +51,10 @@ class Claims:
         """What is certain, from the top down. ``old`` is the old value that the target has claimed, or None."""
         for step, value in _children(target):
             path = (*at, step)
-            for candidate in self._candidates(path, value, old, self.of.get(at)):
-                if self._take(path, value, candidate):
-                    break
+            if path not in self.of:
+                for candidate in self._candidates(path, value, old, self.of.get(at)):
+                    if self._take(path, value, candidate):
+                        break
             if isinstance(value, (dict, list)):
                 claimed = self.of.get(path)
                 former = None if claimed is None else _get(self._original, claimed)
@@ -75,6 +77,8 @@ class Claims:
             yield from ((*claimed, index) for index, _ in counted.most_common())
         if claimed is not None and isinstance(old, dict) and step in old:
             yield (*claimed, step)
+        if claimed is not None and isinstance(old, dict) and (former := self._anywhere.get(step)) in old:
+            yield (*claimed, former or step)
         yield from self._followed.named(path)
         if isinstance(step, int) and claimed is not None and isinstance(old, list) and step < len(old):
             yield (*claimed, step)
@@ -99,6 +103,7 @@ class Claims:
                 continue
             if path not in self.of and (old := self._by_content(path, value)) is not None:
                 self.of[path], self.users[old] = old, path
+                self._strong(value, path, _get(self._original, old))
             self._weak(value, path)
 
     def _by_key(self, target: Any) -> None:
@@ -128,6 +133,7 @@ class Claims:
                     continue
                 if _kind(value) is _kind(former):
                     self.of[path], self.users[old] = old, path
+                    self._strong(value, path, former)
                 else:
                     self.slots.setdefault(path, old)
 

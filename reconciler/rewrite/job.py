@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -63,8 +63,8 @@ class Told:
 class Job:
     """One attempt. ``travelled``: offsets of comments that move with their entry, known from the attempt before.
 
-    ``carried``: those that were put down again inside of something that moves as a whole; ``depth``: whether such a
-    thing is being edited.
+    ``carried``: offsets of those inside of something that is cut out as a whole; how deep in such things. ``depth``:
+    how many of them are being edited.
     ``noted``: paths of what version 2 has nothing for, which stays as comments.
     ``careful``: edit inside of long texts, rather than replace them. ``expand``: write every alias out.
     """
@@ -77,9 +77,9 @@ class Job:
     expand: bool
     travelled: frozenset[int]
     noted: frozenset[Path] = frozenset()
-    carried: frozenset[int] = frozenset()
+    carried: Mapping[int, int] = field(default_factory=dict)
     moving: set[int] = field(default_factory=set)
-    carrying: set[int] = field(default_factory=set)
+    carrying: dict[int, int] = field(default_factory=dict)
     depth: int = 0
     told: Told = field(default_factory=Told)
     home: Home = None  # type: ignore[assignment]  # set before the first edit
@@ -102,8 +102,8 @@ class Job:
 
     def again(self) -> Job:
         """The same once more, knowing which comments travel."""
-        travelled, carried = frozenset(self.moving), frozenset(self.carrying)
-        return replace(self, travelled=travelled, carried=carried, moving=set(), carrying=set(), told=Told())
+        travelled = frozenset(self.moving)
+        return replace(self, travelled=travelled, carried=self.carrying, moving=set(), carrying={}, told=Told())
 
     @property
     def settled(self) -> bool:
@@ -243,11 +243,19 @@ class Job:
 
     def staying(self, found: Sequence[Comment]) -> list[Comment]:
         """Those of some comments that stay behind; they are listed."""
-        stay = [c for c in found if c.at not in self.travelled and (self.depth or c.at not in self.carried)]
+        stay = [c for c in found if not self.goes(c)]
         self.told.comments.update((comment.at, comment) for comment in stay)
-        if self.depth:
-            self.carrying.update(comment.at for comment in stay)
+        self.carry(stay)
         return stay
+
+    def goes(self, comment: Comment) -> bool:
+        """Whether a comment is put down elsewhere: with its entry, or inside of something that is cut out here."""
+        return comment.at in self.travelled or self.carried.get(comment.at, 0) > self.depth
+
+    def carry(self, found: Iterable[Comment]) -> None:
+        """These comments are part of what is cut out."""
+        for comment in found:
+            self.carrying[comment.at] = max(self.depth, self.carrying.get(comment.at, 0))
 
     def _pair(self, node: Node, key: Node, value: Node) -> Entry:
         text, start = self.text, key.start

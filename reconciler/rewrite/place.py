@@ -301,7 +301,7 @@ class Surgeon(Renderer):
             self._replace_lines(line_start(job.text, entry.start), entry.next, lines, edits)
             return
         above = job.comments(job.lead(entry, entries[i - 1].next if i else 0), line_start(job.text, entry.start))
-        job.told.comments.update((c.at, c) for c in above if c.at not in job.travelled)
+        job.told.comments.update((c.at, c) for c in above if not job.goes(c))
         kept = job.staying(job.comments(entry.start, entry.next))
         new = "".join(f"{' ' * entry.indent}{c.text}{job.ending}" for c in kept)
         edits.replace(self._gone_from(entries, i), self._gone_until(entry), new)
@@ -331,13 +331,13 @@ class Surgeon(Renderer):
         line = line_start(job.text, entry.start)
         lead = job.lead(entry, entries[i - 1].next if i else 0)
         above = job.comments(lead, line)
-        return lead if above and all(c.at in job.travelled for c in above) else line
+        return lead if above and all(map(job.goes, above)) else line
 
     def _gone_until(self, entry: Entry) -> int:
         """Where the lines end that go with an entry: behind the deeper comments that follow it, when they go."""
         tail = self.job.tail(entry)
         below = self.job.comments(entry.next, tail)
-        return tail if below and all(c.at in self.job.travelled for c in below) else entry.next
+        return tail if below and all(map(self.job.goes, below)) else entry.next
 
     def _insert(self, at: int, lines: list[str], edits: Edits) -> None:
         job = self.job

@@ -72,10 +72,14 @@ class Renderer(ABC):
             return self.scalar(value, at, flow=True)
         if node is not None and node.flow and not node.alias and self._braced(node):
             edits = Edits()
-            if self.place(node, value, at, edits):
-                found = self.job.comments(node.start, node.end)
-                self.job.moving.update(c.at for c in found if not edits.covers(c.at))
-                return edits.apply(self.job.text, node.start, node.end)
+            self.job.depth += 1
+            try:
+                if self.place(node, value, at, edits):
+                    found = self.job.comments(node.start, node.end)
+                    self.job.carry(c for c in found if not edits.covers(c.at))
+                    return edits.apply(self.job.text, node.start, node.end)
+            finally:
+                self.job.depth -= 1
         if isinstance(value, list):
             return "[" + ", ".join(self.flow(item, (*at, index)) for index, item in enumerate(value)) + "]"
         return "{" + ", ".join(self.flow_pair(key, item, (*at, key)) for key, item in value.items()) + "}"
@@ -112,16 +116,19 @@ class Renderer(ABC):
         old = self.job.claims.of.get(at, ())
         if entry is None or not self.job.is_block(old) or old in self.job.claims.slots.values():
             return [], ""
-        return self._comments_of(old, entry, indent, rest(self.job.text, entry.end)[0])
+        block = not (entry.value.scalar or entry.value.alias or entry.value.flow)
+        # Behind the end of a list or map in block style stands the comment of its last entry.
+        return self._comments_of(old, entry, indent, entry.after if block else entry.end)
 
     def _company_of_slot(self, old: Path, indent: int) -> tuple[list[str], str]:
         """The same for what took the place of a value of another kind: the comment behind its key."""
         entry = self.job.entry_of(old)
         if entry is None or not self.job.is_block(old):
             return [], ""
-        return self._comments_of(old, entry, indent, rest(self.job.text, entry.after)[0])
+        block = not (entry.value.scalar or entry.value.alias or entry.value.flow)
+        return self._comments_of(old, entry, indent, entry.after if block else entry.end)
 
-    def _comments_of(self, old: Path, entry: Entry, indent: int, behind: str) -> tuple[list[str], str]:
+    def _comments_of(self, old: Path, entry: Entry, indent: int, end: int) -> tuple[list[str], str]:
         job = self.job
         above: list[str] = []
         if not entry.inline:
@@ -131,11 +138,11 @@ class Renderer(ABC):
             found = job.comments(lead, start)
             job.moving.update(comment.at for comment in found)
             above = [" " * indent + comment.text for comment in found]
+        behind, _ = rest(job.text, end)
         if behind:
-            start = entry.end if rest(job.text, entry.end)[0] == behind else entry.after
-            sign = job.text.index("#", start)
+            sign = job.text.index("#", end)
             job.moving.add(sign)
-            behind = job.text[start:sign] + behind
+            behind = job.text[end:sign] + behind
         return above, behind
 
     def _floor(self, old: Path, entry: Entry) -> int:
@@ -162,11 +169,11 @@ class Renderer(ABC):
                 edits.replace(entry.start, entry.key.end, name)
             if not self.place(node, value, at, edits):
                 return None
+            end = job.tail(entry)
+            job.carry(c for c in job.comments(entry.start, end) if not edits.covers(c.at))
         finally:
             job.home = home
             job.depth -= 1
-        end = job.tail(entry)
-        job.moving.update(c.at for c in job.comments(entry.start, end) if not edits.covers(c.at))
         text = shifted(edits.apply(job.text, entry.start, end), indent - entry.indent)
         lines = BREAK.split(text)
         while lines and not lines[-1].strip():

@@ -76,6 +76,11 @@ class Followed:
                 if _has(self._trace._original, candidate):
                     yield candidate
 
+    @property
+    def anywhere(self) -> dict[str | int, str | int]:
+        """New name to old name of keys that are renamed wherever they stand."""
+        return {new[1]: old[1] for new, old in self._trace._patterns if new[0] == DEEP}
+
     def carried(self, path: Path) -> list[tuple[Path, Path]]:
         """``(path below, origin)`` of every scalar at and below ``path`` that was carried along as it was."""
         found, node = _get(self._trace._migrated, path)
