@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from reconciler.sandbox.report import SandboxReport
 
@@ -37,3 +39,11 @@ class RunResult:
     duration_ms: float
     report: SandboxReport
     refused: str | None = None
+
+
+class Inside(NamedTuple):
+    """A program that can be run inside: its path there, what has to be bound for it, and the variables it needs."""
+
+    path: str
+    read_only: tuple[tuple[str, str], ...] = ()
+    variables: Mapping[str, str] = MappingProxyType({})

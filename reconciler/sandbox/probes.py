@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import sys
+import sysconfig
 import threading
 import time
 from dataclasses import replace
@@ -20,7 +21,7 @@ from typing import Any
 from reconciler.sandbox import boxed, cgroups
 from reconciler.sandbox.boxed import Box
 from reconciler.sandbox.capabilities import Capabilities, CgroupPlace
-from reconciler.sandbox.command import Command
+from reconciler.sandbox.command import Command, Inside
 from reconciler.sandbox.confine_main import landlock_version
 from reconciler.sandbox.decide import Decision, dropped
 from reconciler.sandbox.environment import construct
@@ -156,13 +157,13 @@ def _selftest(policy: SandboxPolicy, spawner: Spawner, found: dict[str, str], ui
         abstract.bind("\0" + name)
         abstract.listen(1)
         port = loopback.getsockname()[1]
-        interpreter, binds = _interpreter()
+        inside = _interpreter()
         command = Command(
-            argv=(interpreter, "-I", "-S", "/scratch/selftest.py", str(port), name, str(_MEMORY)),
+            argv=(inside.path, "-I", "-S", "/scratch/selftest.py", str(port), name, str(_MEMORY)),
             files={"selftest.py": _PAYLOAD.read_bytes()},
-            read_only=binds,
+            read_only=inside.read_only,
         )
-        box = Box(small, assumed, spawner, construct({}).variables)
+        box = Box(small, assumed, spawner, {**construct({}).variables, **inside.variables})
         outcome = boxed.run(box, decision, command, time.monotonic() + _TIMEOUT)
     if outcome.failure is not None:
         return Findings(why_not=outcome.failure[1])
@@ -196,14 +197,19 @@ def _said(stdout: bytes) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _interpreter() -> tuple[str, tuple[tuple[str, str], ...]]:
+def _interpreter() -> Inside:
     """Our own interpreter without its virtual environment, and what has to be bound for it."""
     executable = os.path.realpath(sys.executable)
     prefix = os.path.realpath(sys.base_prefix)
     if prefix == "/usr" or prefix.startswith("/usr/"):
-        return executable, ()
-    # Not at its own place: the folders that lead there would look like folders of the host.
-    return f"{_PREFIX}/{os.path.relpath(executable, prefix)}", ((prefix, _PREFIX),)
+        return Inside(executable)
+    # Not at its own place: the folders that lead there would look like folders of the host. A shared build finds its
+    # library by that place, so it has to be told of this one.
+    library = os.path.realpath(sysconfig.get_config_var("LIBDIR") or prefix)
+    variables = {}
+    if sysconfig.get_config_var("Py_ENABLE_SHARED") and library.startswith(f"{prefix}/"):
+        variables["LD_LIBRARY_PATH"] = f"{_PREFIX}/{os.path.relpath(library, prefix)}"
+    return Inside(f"{_PREFIX}/{os.path.relpath(executable, prefix)}", ((prefix, _PREFIX),), variables)
 
 
 def _tun(lane: Lane) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler.sandbox import boxed
 from reconciler.sandbox.boxed import Box
 from reconciler.sandbox.capabilities import Capabilities, Row
-from reconciler.sandbox.command import Command
+from reconciler.sandbox.command import Command, Inside
 from reconciler.sandbox.decide import Decision, dropped
 from reconciler.sandbox.environment import construct
 from reconciler.sandbox.network.plan import BACKENDS
@@ -22,12 +22,10 @@ _ADVICE = (
     "install slirp4netns, nftables, iproute2 and util-linux; let the user of the worker open /dev/net/tun (mode 0666, "
     "as systemd-tmpfiles sets it), or run the worker as root"
 )
-Interpreter = tuple[str, tuple[tuple[str, str], ...]]
-"""Path inside, and the binds it needs."""
 
 
 def with_egress(
-    capabilities: Capabilities, policy: SandboxPolicy, spawner: Spawner, interpreter: Interpreter
+    capabilities: Capabilities, policy: SandboxPolicy, spawner: Spawner, interpreter: Inside
 ) -> Capabilities:
     """The same capabilities with :attr:`Capabilities.egress` found out and its row added.
 
@@ -41,12 +39,13 @@ def with_egress(
     identity = dropped(policy.privilege, root=capabilities.root)
 
     def runner(held: Held, arguments: tuple[str, ...]) -> Ran:
-        path, binds = interpreter
         command = Command(
-            argv=(path, "-I", "-S", "/scratch/egress.py", *arguments), files={"egress.py": PAYLOAD}, read_only=binds
+            argv=(interpreter.path, "-I", "-S", "/scratch/egress.py", *arguments),
+            files={"egress.py": PAYLOAD},
+            read_only=interpreter.read_only,
         )
         decision = Decision("sandbox", identity, held)
-        box = Box(policy, capabilities, spawner, construct({}).variables)
+        box = Box(policy, capabilities, spawner, {**construct({}).variables, **interpreter.variables})
         outcome = boxed.run(box, decision, command, time.monotonic() + _TIMEOUT)
         failure = outcome.failure[1] if outcome.failure is not None else None
         return Ran(outcome.stdout, outcome.evidence.get("network", {}), failure)
