@@ -20,6 +20,7 @@ from reconciler.store.sql_schedule import KEY, WHERE
 HOST = "local"
 """How an assignment spells the region that is kept as :data:`LOCAL`."""
 
+_OF_THE_BROKEN = 60_000
 _GONE = "a check that wasn't healthy is gone"
 
 
@@ -174,12 +175,16 @@ def _recovered(db: Database, failing: list[tuple[Any, ...]], now: float) -> list
 
 
 def _wanted(body: str) -> _Wanted:
-    read = loads(body)
-    assignment = read["assignment"]
-    regions = dict.fromkeys(LOCAL if r == HOST else r for r in assignment.get("regions") or (HOST,))
-    return _Wanted(
-        int(read["check"]["interval"]),
-        tuple(regions),
-        dumps(assignment.get("thresholds") or {}).decode(),
-        dumps(assignment.get("retention") or {}).decode(),
-    )
+    """A body that somebody broke by hand is scheduled all the same: its runs say what is wrong, rather than nothing."""
+    try:
+        read = loads(body)
+        assignment = read["assignment"]
+        regions = dict.fromkeys(LOCAL if r == HOST else str(r) for r in assignment.get("regions") or (HOST,))
+        return _Wanted(
+            max(1000, int(read["check"]["interval"])),
+            tuple(regions),
+            dumps(dict(assignment.get("thresholds") or {})).decode(),
+            dumps(dict(assignment.get("retention") or {})).decode(),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _Wanted(_OF_THE_BROKEN, (LOCAL,), "{}", "{}")

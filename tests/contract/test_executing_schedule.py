@@ -50,6 +50,18 @@ def test_a_schedule_follows_a_generation_once(rig: Rig) -> None:
     rig.kit.apply(rig.store, {}, force=True)
 
 
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"assignment":{"thresholds":7},"check":{"interval":1000}}'])
+def test_a_slice_that_was_broken_by_hand_stays_in_sight(rig: Rig, body: str) -> None:
+    rig.kit.apply(rig.store, rig.kit.shop())
+    (broken, *_) = rig.store.slice_digests()
+    rig.store.db.run('update slice set body = ? where (system, "check", environment) = (?, ?, ?)', (body, *broken))
+    assert rig.hands.reconcile() == (1, 4, 0, 0)
+    (state,) = (s for s in rig.hands.states() if s.key == broken)
+    assert state.interval_ms == 60_000
+    rig.step(61)
+    assert broken in {claim.key for claim in rig.claim()}
+
+
 def test_slices_are_spread_over_their_interval_in_the_same_way_everywhere(rig: Rig) -> None:
     rig.apply(systems=[f"s{i}" for i in range(50)], checks=["a", "b"])
     states = list(rig.hands.states())
