@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from reconciler.base.diagnostics import Path
 from reconciler.rewrite.claims import Claims
+from reconciler.rewrite.entries import Entries, Style
 from reconciler.rewrite.job import Comment, Home, Job
 from reconciler.rewrite.place import Surgeon
 from reconciler.rewrite.text import Edits
@@ -38,9 +39,11 @@ def rewrites(
     """
     layout.at(())  # each node learns its path
     claims = Claims(original, target, whole=not layout.aliases)
+    entries = Entries(layout)
+    style = Style.of(layout, entries)
     seen: list[Edits] = []
     for careful, expand in _ATTEMPTS:
-        job = Job(layout, original, target, claims, careful, expand, frozenset(), noted)
+        job = Job(layout, entries, style, original, target, claims, careful, expand, frozenset(), noted)
         with suppress(ValueError):  # edits that overlap: the next way has others
             found = _attempt(job)
             if found is not None and found.edits not in seen:

@@ -1,4 +1,4 @@
-"""What the surgery of one document knows: its text, what it is to become, and where entries begin and end."""
+"""What the surgery of one document knows: its text, what it is to become, and what becomes of its comments."""
 
 from __future__ import annotations
 
@@ -10,30 +10,11 @@ from typing import Any, NamedTuple
 from reconciler.base.diagnostics import Path
 from reconciler.rewrite import scalars
 from reconciler.rewrite.claims import Claims, same
-from reconciler.rewrite.text import BREAK, Edits, column, comments, lead, line_start, rest, tail
+from reconciler.rewrite.entries import Entries, Entry, Style, scalars_in
+from reconciler.rewrite.text import BREAK, Edits, comments, lead, line_start, tail
 from reconciler.source.layout import Layout, Node, key_of, merges
-from reconciler.source.scalars import BadNumber, resolve
 
 _TAG = re.compile(r"!\S*[ \t]*")
-_COLON = re.compile(r"[ \t]*:")
-
-
-class Entry(NamedTuple):
-    """A pair of a map, or an item of a list (``key`` is None), and its place.
-
-    ``start``: of its key or its dash. ``indent``: the column of that. ``inline``: something stands before it on its
-    line, such as the dash of the list it is in. ``after``: behind its colon or dash. ``end``: of its value. ``next``:
-    where the line behind it begins.
-    """
-
-    key: Node | None
-    value: Node
-    start: int
-    indent: int
-    inline: bool
-    after: int
-    end: int
-    next: int
 
 
 class Home(NamedTuple):
@@ -70,6 +51,8 @@ class Job:
     """
 
     layout: Layout
+    found: Entries
+    style: Style
     original: dict[str, Any]
     target: dict[str, Any]
     claims: Claims
@@ -83,13 +66,7 @@ class Job:
     depth: int = 0
     told: Told = field(default_factory=Told)
     home: Home = None  # type: ignore[assignment]  # set before the first edit
-    step: int = 2
-    offset: int = 2
-    quote: str = '"'
-    key_quote: str = ""
-    all_quoted: bool = False
     ending: str = "\n"
-    _entries: dict[int, list[Entry]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # What moves to another place is no loss.
@@ -98,7 +75,6 @@ class Job:
         found = BREAK.search(text, self.layout.root.start)
         found = found or BREAK.search(text)
         self.ending = found.group() if found else "\n"
-        self._style()
 
     def again(self) -> Job:
         """The same once more, knowing which comments travel."""
@@ -174,22 +150,11 @@ class Job:
 
     def entries(self, node: Node) -> list[Entry]:
         """Of a map or list, in the order of the text."""
-        found = self._entries.get(id(node))
-        if found is None:
-            if node.pairs is not None:
-                found = [self._pair(node, key, value) for key, value in node.pairs]
-            else:
-                found = [self._item(node, item) for item in node.items or ()]
-            self._entries[id(node)] = found
-        return found
+        return self.found.of(node)
 
     def entry_of(self, path: Path) -> Entry | None:
         """The entry that holds what is written at a path."""
-        parent = self.layout.at(path[:-1]) if path else None
-        value = self.layout.at(path)
-        if parent is None or value is None or parent.alias:
-            return None
-        return next((entry for entry in self.entries(parent) if entry.value is value), None)
+        return self.found.at(path)
 
     def is_block(self, path: Path) -> bool:
         """Whether what is written at a path is an entry of a map or list in block style."""
@@ -200,7 +165,7 @@ class Job:
         """The comments in a span; ``node``: what holds all scalars of the span."""
         return [
             Comment(at, text)
-            for at, text in comments(self.text, start, end, _scalars(node or self.layout.root, start, end))
+            for at, text in comments(self.text, start, end, scalars_in(node or self.layout.root, start, end))
         ]
 
     def lead(self, entry: Entry, floor: int) -> int:
@@ -221,9 +186,9 @@ class Job:
 
     def spelled(self, value: Any, *, flow: bool) -> str:
         """A new scalar; in quotes where every text of the document is."""
-        if self.all_quoted and isinstance(value, str):
-            return scalars.quoted(value, self.quote)
-        return scalars.emitted(value, flow=flow, quote=self.quote)
+        if self.style.all_quoted and isinstance(value, str):
+            return scalars.quoted(value, self.style.quote)
+        return scalars.emitted(value, flow=flow, quote=self.style.quote)
 
     def commented(self, entry: Entry) -> list[str]:
         """An entry as lines of comments, from its own column on."""
@@ -257,103 +222,6 @@ class Job:
         for comment in found:
             self.carrying[comment.at] = max(self.depth, self.carrying.get(comment.at, 0))
 
-    def _pair(self, node: Node, key: Node, value: Node) -> Entry:
-        text, start = self.text, key.start
-        before = text[line_start(text, start) : start]
-        if not node.flow and before.rstrip().endswith("?"):
-            start -= len(before) - len(before.rstrip()) + 1
-        colon = _COLON.match(text, key.end)
-        if colon is not None and (colon.end() <= value.end or value.start == value.end):
-            after = colon.end()
-        else:
-            found = text.find(":", key.end, max(value.start, key.end))
-            after = found + 1 if found >= 0 and not node.flow else key.end
-        end = max(value.end, after)
-        return self._entry(key, value, start, after, end)
-
-    def _item(self, node: Node, item: Node) -> Entry:
-        if node.flow:
-            return self._entry(None, item, item.start, item.start, item.end)
-        text, at = self.text, item.start
-        while True:
-            start = line_start(text, at)
-            line = text[start:at].rstrip()
-            if at < item.start:
-                line = line.partition(" #")[0].rstrip()
-            if line.endswith("-") or start == 0:
-                break
-            at = start - 1
-        dash = start + len(line) - 1
-        return self._entry(None, item, dash, dash + 1, max(item.end, dash + 1))
-
-    def _entry(self, key: Node | None, value: Node, start: int, after: int, end: int) -> Entry:
-        first = line_start(self.text, start)
-        before = self.text[first:start].lstrip("\ufeff")
-        return Entry(
-            key, value, start, column(self.text, start), bool(before.strip()), after, end, rest(self.text, end)[1]
-        )
-
-    def _style(self) -> None:
-        """How this document indents and quotes, by its first nested map and list in block style."""
-        steps: list[int] = []
-        offsets: list[int] = []
-        quotes = {'"': 0, "'": 0}
-        keys = {"": 0, '"': 0, "'": 0}
-        plain = 0
-        waiting = [self.layout.root]
-        while waiting:
-            node = waiting.pop()
-            if node.style in quotes:
-                quotes[node.style] += 1
-            elif node.scalar and not node.style and isinstance(resolved(node.text or ""), str):
-                plain += 1
-            if node.alias or node.scalar:
-                continue
-            for key, value in node.pairs or ():
-                if not node.flow and not value.flow and not (steps and offsets):
-                    self._nested(key, value, steps, offsets)
-                waiting.append(value)
-                if key.style in keys and not merges(key):
-                    keys[key.style] += 1
-            waiting += node.items or []
-        self.step = steps[0] if steps and 0 < steps[0] <= 8 else 2
-        self.offset = offsets[0] if offsets and 0 <= offsets[0] <= 8 else self.step
-        self.quote = "'" if quotes["'"] > quotes['"'] else '"'
-        self.all_quoted = not plain and sum(quotes.values()) > 2
-        self.key_quote = "" if keys[""] else max(keys, key=lambda quote: keys[quote])
-
-    def _nested(self, key: Node, value: Node, steps: list[int], offsets: list[int]) -> None:
-        """How much deeper a map or list in block style stands than its key."""
-        mine = column(self.text, key.start)
-        if value.pairs:
-            steps.append(column(self.text, value.pairs[0][0].start) - mine)
-        elif value.items:
-            offsets.append(self._item(value, value.items[0]).indent - mine)
-
-
-def resolved(text: str) -> Any:
-    """What a plain scalar reads as."""
-    try:
-        return resolve(text)
-    except BadNumber:
-        return None
-
 
 def _blanks(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
-
-
-def _scalars(node: Node, start: int, end: int) -> list[tuple[int, int]]:
-    """The spans of keys and scalars below a node that touch a span, sorted."""
-    found: list[tuple[int, int]] = []
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if one.end < start or one.start > end:
-            continue
-        if one.scalar:
-            found.append((one.body, one.end))
-        for key, value in one.pairs or ():
-            waiting += (key, value)
-        waiting += one.items or ()
-    return sorted(found)

@@ -11,7 +11,8 @@ from typing import Any
 from reconciler.base.diagnostics import Path
 from reconciler.rewrite import scalars
 from reconciler.rewrite.claims import same
-from reconciler.rewrite.job import Entry, Home, Job
+from reconciler.rewrite.entries import Entry
+from reconciler.rewrite.job import Home, Job
 from reconciler.rewrite.text import BREAK, Edits, line_start, rest, shifted
 from reconciler.source.layout import Node
 
@@ -98,9 +99,11 @@ class Renderer(ABC):
         if same(job.old(node.path), value):
             if not flow or scalars.fits_flow(job.text, node):
                 return before + job.text[node.body : node.end]
-            return before + scalars.emitted(value, flow=True, quote=node.style if node.style in "'\"" else job.quote)
+            return before + scalars.emitted(
+                value, flow=True, quote=node.style if node.style in "'\"" else job.style.quote
+            )
         return before + scalars.restyled(
-            job.text, node, value, flow=flow, quote=job.quote, careful=job.careful, ending=job.ending
+            job.text, node, value, flow=flow, quote=job.style.quote, careful=job.careful, ending=job.ending
         )
 
     def _made_of(self, at: Path) -> tuple[Node | None, Entry | None]:
@@ -186,8 +189,8 @@ class Renderer(ABC):
         trailing = behind
         if isinstance(value, (dict, list)) and value and not self._flow_like(node):
             if isinstance(value, dict):
-                return [head + trailing, *self.pairs(value, at, indent + self.job.step)]
-            return [head + trailing, *self.items(value, at, indent + self.job.offset)]
+                return [head + trailing, *self.pairs(value, at, indent + self.job.style.step)]
+            return [head + trailing, *self.items(value, at, indent + self.job.style.offset)]
         text = self.flow(value, at) if isinstance(value, (dict, list)) else self.scalar(value, at, flow=False)
         by = indent - entry.indent if entry is not None else 0
         lines = BREAK.split(shifted(text, by))
@@ -208,5 +211,9 @@ class Renderer(ABC):
         if like is not None and like.scalar and like.text == key:
             return self.job.text[like.start : like.end]
         if like is None or not like.scalar:
-            return scalars.quoted(key, self.job.key_quote) if self.job.key_quote else scalars.emitted(key, flow=flow)
+            return (
+                scalars.quoted(key, self.job.style.key_quote)
+                if self.job.style.key_quote
+                else scalars.emitted(key, flow=flow)
+            )
         return scalars.key(key, like, flow=flow)

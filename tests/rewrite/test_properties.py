@@ -214,7 +214,7 @@ class Scribe:
         for value in data:
             lines += self.above(indent)
             if isinstance(value, dict) and value and self.random.random() < 0.6:
-                first, *rest = [line for line in self.map(value, indent + 2)]
+                first, *rest = list(self.map(value, indent + 2))
                 while not first.strip() or first.lstrip().startswith("#"):
                     lines.append(first)
                     first, *rest = rest
