@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from random import Random
 from types import SimpleNamespace
@@ -180,10 +181,15 @@ class Scribe:
         self.step = random.choice([1, 2, 4])
         self.offset = random.choice([0, 2])
         self.comments: list[str] = []
+        self.anchors: dict[str, str] = {}
 
     def file(self, data: list[dict[str, Any]]) -> str:
-        text = "---\n".join("\n".join(self.map(self.shuffled(each), 0)) + "\n" for each in data)
+        text = "---\n".join("\n".join(self.document(each)) + "\n" for each in data)
         return text.replace("\n", self.random.choice(["\n", "\n", "\r\n"]))
+
+    def document(self, data: dict[str, Any]) -> list[str]:
+        self.anchors = {}
+        return self.map(data, 0)
 
     def shuffled(self, data: dict[str, Any]) -> dict[str, Any]:
         items = list(data.items())
@@ -224,10 +230,22 @@ class Scribe:
         return lines
 
     def pair(self, head: str, value: Any, indent: int, step: int) -> list[str]:
+        """A value after its key or dash; now and then with an anchor, or as an alias of one."""
+        known = json.dumps(value)
+        if known in self.anchors and self.random.random() < 0.7:
+            return [f"{head} *{self.anchors[known]}{self.maybe()}"]
+        if value and self.random.random() < 0.1:
+            name = f"a{len(self.anchors)}"
+            lines = self.value(f"{head} &{name}", value, indent, step, listed=head.endswith("-"))
+            self.anchors[known] = name
+            return lines
+        return self.value(head, value, indent, step, listed=head.endswith("-"))
+
+    def value(self, head: str, value: Any, indent: int, step: int, *, listed: bool) -> list[str]:
         if isinstance(value, dict) and value and self.random.random() < 0.75:
             return [head + self.maybe(), *self.map(value, indent + step)]
         if isinstance(value, list) and value and self.random.random() < 0.75:
-            return [head + self.maybe(), *self.items(value, indent + (self.offset if head.endswith(":") else 2))]
+            return [head + self.maybe(), *self.items(value, indent + (2 if listed else self.offset))]
         if (
             isinstance(value, str)
             and "\n" in value
@@ -267,7 +285,7 @@ class Scribe:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(documents, st.randoms(use_true_random=False))
 def test_means_the_same_and_loses_nothing(data: list[dict[str, Any]], random: Random) -> None:
     scribe = Scribe(random)
