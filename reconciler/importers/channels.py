@@ -6,11 +6,11 @@ from typing import Any
 
 from reconciler.importers.automations import MESSAGE
 
-_JSON = {"name": "Content-Type", "value": "application/json"}
+_JSON: dict[str, Any] = {"name": "Content-Type", "value": "application/json"}
 _TEXT = f"{{{{ ({MESSAGE}) | json }}}}"
 _CARD = (
     '{"type": "message", "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content":'
-    f' {{"type": "AdaptiveCard", "version": "1.2", "body": [{{"type": "TextBlock", "text": {_TEXT}, "wrap": true}}]}}}}]}}'
+    f' {{"type": "AdaptiveCard", "version": "1.2", "body": [{{"type": "TextBlock", "text": {_TEXT}}}]}}}}]}}'
 )
 
 BODIES = {

@@ -224,7 +224,7 @@ def _wish(draft: _Draft, probe: Merged, index: int) -> str:
     """The name that a check of one system alone would like: of the system, and of what it does."""
     measure = probe.first.measures[index]
     part = measure.part or _PARTS.get(measure.strategy, measure.strategy)
-    return draft.name if draft.name.endswith(f"-{part}") else f"{shortened(draft.name, 62 - len(part))}-{part}"
+    return draft.name if f"-{draft.name}".endswith(f"-{part}") else f"{shortened(draft.name, 62 - len(part))}-{part}"
 
 
 def _comments(probe: Merged) -> list[str]:

@@ -122,7 +122,7 @@ def _clean_query(query: str, at: At, notes: Notes) -> str:
         return query
     notes.left(
         at,
-        f"the URL carries what looks like a credential in {', '.join(held)}; it was left out, as URLs are in plain sight",
+        f"the URL carries what looks like a credential in {', '.join(held)}; it was left out, for URLs are seen",
         "send it as a header with valueFrom: {secret: NAME}, if the service takes it there",
     )
     return urlencode([(name, value) for name, value in pairs if name not in held])

@@ -19,6 +19,7 @@ def _importers() -> dict[str, Importer]:
 
     return {
         "urls": Importer("a plain list of URLs", "reconciler.importers.urls:read", (".txt",)),
+        "gatus": Importer("Gatus", "reconciler.importers.gatus:read", (".yaml", ".yml")),
     }
 
 

@@ -34,7 +34,7 @@ def clean_body(body: str, at: At, notes: Notes) -> str:
     if held:
         notes.left(
             at,
-            f"the body carries what looks like a credential in {', '.join(dict.fromkeys(held))}; its value was left out",
+            f"the body carries what looks like a credential in {', '.join(dict.fromkeys(held))}, which was left out",
             "send it as a header with valueFrom: {secret: NAME}, or use a script with secretEnv",
         )
     return cleaned
