@@ -11,6 +11,7 @@
     │   └── StalePlan                        the store moved on since the plan was made
     └── StoreError                           the store can't be used; the generation before is intact
         ├── StoreTooNew                      written by a newer release
+        ├── StoreInUse                       others work with it, whom this would harm
         └── LockHeld                         somebody else applies right now
 
 Each class carries its facts as attributes and composes its message in ``__init__``; the command line translates
@@ -101,6 +102,14 @@ class StoreTooNew(StoreError):
             hint="use that release or a later one",
         )
         self.found, self.known = found, known
+
+
+class StoreInUse(StoreError):
+    """Somebody works with the store. ``users`` are sentences about who, as far as it is known."""
+
+    def __init__(self, message: str, *, users: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.users = tuple(users)
 
 
 class LockHeld(StoreError):

@@ -44,6 +44,7 @@ _COMMANDS = {
     },
     "Operate": {
         "source": ("source", "List sources, grant and revoke what they may name"),
+        "store": ("store", "Show, back up, restore and upgrade the file of the store"),
         "secret": ("secret", "Keep secrets in the store, see which are named and found"),
         "packages": ("packages", "Lock and build the packages that scripts may import"),
         "sandbox": ("sandbox", "Probe what this host enforces on scripts, show and set the policy"),

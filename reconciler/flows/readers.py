@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from reconciler.base.errors import PlanRefused
 from reconciler.model.plan import Plan
 from reconciler.store.port import Reader
-from reconciler.store.sql_workers import alive, told
+from reconciler.store.users import alive, told
 
 KNOWS = "knows"
 """Where a worker tells in its row which versions of which configs it can read."""
@@ -20,7 +20,8 @@ def check_workers(reader: Reader, plan: Plan) -> None:
     """
     bodies = [c.body for c in plan.slices if c.body]
     now = reader.clock()
-    live = alive(reader.workers(), now) if bodies else []
+    # One that stops takes nothing any more.
+    live = [w for w in alive(reader.workers(), now) if not w.stopping] if bodies else []
     if not live:
         return
     from reconciler.versioning.stored import needs

@@ -85,7 +85,7 @@ def _started(event: Started, stamp: str, style: Style) -> Iterator[str]:
         extras = ",".join(event.lacking)
         yield f"  can't run {', '.join(event.lacking)}: pip install 'gitops-reconciler[{extras}]'"
     if event.behind:
-        yield f"  behind    {count(event.behind, 'slice')} of an older release, brought forward as they run until an apply"
+        yield f"  behind    {count(event.behind, 'slice')} of an older release, brought forward as they run"
     if event.refused:
         refused = f"  refused   {count(event.refused, 'slice')}: {safe(event.refusal or '')}"
         yield style(refused, "yellow")

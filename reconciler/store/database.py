@@ -34,8 +34,10 @@ def _make_folder(folder: Path) -> None:
 class Database:
     """One connection. Belongs to its thread; users of a ``shared`` one take turns by a lock of their own."""
 
-    def __init__(self, path: str, *, readonly: bool = False, shared: bool = False) -> None:
+    def __init__(self, path: str, *, readonly: bool = False, shared: bool = False, insist: bool = False) -> None:
+        """``insist``: upgrade the tables even while workers of an older release use them."""
         self.path = path
+        self._insist = insist
         self._shared = shared
         self.readonly = readonly
         self.now = DIALECTS["sqlite"]["NOW"]
@@ -102,21 +104,18 @@ class Database:
 
     def version(self) -> int:
         """The version of the tables; 0 for an empty file. A file of another program is refused."""
-        if self._db.execute("select 1 from sqlite_master where name = 'schema_version'").fetchone() is None:
-            other = self._db.execute("select name from sqlite_master limit 1").fetchone()
-            if other is not None:
-                raise StoreError(
-                    f"{self.path} is an SQLite file of another program (it has a table {other[0]!r})",
-                    hint="name another file with --store",
-                )
-            return 0
-        return int(self._db.execute("select coalesce(max(n), 0) from schema_version").fetchone()[0])
+        return version_of(self._db, self.path)
 
     def _upgrade(self) -> None:
         with self.transaction():
             self.run("create table if not exists schema_version (n integer not null)")
             # Somebody else may have upgraded while we waited for the lock.
-            for number, statements in enumerate(steps("sqlite")[self.version() :], self.version() + 1):
+            found = self.version()
+            if found < KNOWN and not self._insist:
+                from reconciler.store.users import refuse_older
+
+                refuse_older(self._db, self.path, found)
+            for number, statements in enumerate(steps("sqlite")[found:], found + 1):
                 for statement in statements:
                     self.run(statement)
                 self.run("insert into schema_version values (?)", (number,))
@@ -191,6 +190,19 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
+
+
+def version_of(db: sqlite3.Connection, path: str) -> int:
+    """The version of the tables; 0 for an empty file. Raises ``StoreError`` for a file of another program."""
+    if db.execute("select 1 from sqlite_master where name = 'schema_version'").fetchone() is None:
+        other = db.execute("select name from sqlite_master limit 1").fetchone()
+        if other is not None:
+            raise StoreError(
+                f"{path} is an SQLite file of another program (it has a table {other[0]!r})",
+                hint="name another file with --store",
+            )
+        return 0
+    return int(db.execute("select coalesce(max(n), 0) from schema_version").fetchone()[0])
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
 from reconciler.store.open import open_executing, open_to_read, store_path
 from reconciler.store.schema import KNOWN
+from reconciler.store.users import TABLES
 from reconciler.versioning.stored import census, heads
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ class Worker:
     def _register(self, executing: Executing) -> None:
         info: dict[str, Any] = {
             "version": __version__,
-            "tables": KNOWN,
+            TABLES: KNOWN,
             KNOWS: heads(),
             "regions": list(self._knobs.regions),
             "concurrency": self._knobs.concurrency,

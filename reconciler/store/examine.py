@@ -1,0 +1,80 @@
+"""What a store's file holds, told without opening it as a store: of whatever version, or damaged."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from typing import NamedTuple
+
+from reconciler.store.backup import generation_of
+from reconciler.store.executing import WorkerRow
+from reconciler.store.file import damage, opened, ours
+from reconciler.store.schema import KNOWN
+from reconciler.store.users import live_workers
+
+
+class Facts(NamedTuple):
+    """``log`` is the part of ``size`` that is in the log beside the file, both in bytes. ``version`` is that of the
+    tables, ``known`` that which this release writes. ``counts`` are rows by table. ``runs`` are the times of the first
+    and the last that are kept, None where there is none. ``workers`` are alive at ``now``. ``damage`` is None where it
+    wasn't looked for."""
+
+    path: str
+    size: int
+    log: int
+    version: int
+    known: int
+    generation: int
+    counts: dict[str, int]
+    runs: tuple[float, float] | None
+    workers: tuple[WorkerRow, ...]
+    now: float
+    damage: tuple[str, ...] | None
+
+    @property
+    def usable(self) -> bool:
+        """Whether this release can read and write it, and nothing is known to be wrong with it."""
+        return self.version <= self.known and not self.damage
+
+
+def examine(path: str, *, check: bool = False) -> Facts:
+    """Look at a store, all of it at one moment. ``check`` reads everything. Raises ``StoreError`` for what is none."""
+    with opened(path) as db:
+        db.execute("begin")
+        version = ours(db, path)
+        sql = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by name"
+        tables = [name for (name,) in db.execute(sql) if name != "schema_version"]
+        workers, now = live_workers(db)
+        found = Facts(
+            path=path,
+            size=os.stat(path).st_size + _log(path),
+            log=_log(path),
+            version=version,
+            known=KNOWN,
+            generation=generation_of(db) if "generation" in tables else 0,
+            counts={name: _count(db, name) for name in tables},
+            runs=_runs(db) if "run" in tables else None,
+            workers=tuple(workers),
+            now=now,
+            damage=tuple(damage(db, thorough=True)) if check else None,
+        )
+        db.execute("rollback")
+    return found
+
+
+def _log(path: str) -> int:
+    with suppress(OSError):
+        return os.stat(f"{path}-wal").st_size
+    return 0
+
+
+def _count(db: sqlite3.Connection, table: str) -> int:
+    quoted = table.replace('"', '""')
+    return int(db.execute(f'select count(*) from "{quoted}"').fetchone()[0])
+
+
+def _runs(db: sqlite3.Connection) -> tuple[float, float] | None:
+    """By the order in which they were recorded, which is asked for by two look-ups."""
+    found = [db.execute(f"select at from run order by id {way} limit 1").fetchone() for way in ("asc", "desc")]
+    return None if found[0] is None else (float(found[0][0]), float(found[1][0]))
