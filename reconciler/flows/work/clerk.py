@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.base.errors import GitopsError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _BEAT = 5.0
 _JUMP = 0.5
 """Seconds by which the database's clock may drift from ours between two turns before it counts as set anew."""
+_BLINK = 0.005
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
@@ -73,6 +75,7 @@ class Clerk(threading.Thread):
         self._keeping = Keeping()
         self._claiming, self._leaving, self._announced = True, False, False
         self._next_due: float | None = None
+        self._behind = False
         self._failures, self._away_since = 0, 0.0
         self._polled = self._beaten = self._turned = -1e9
         self.claimed = 0
@@ -190,6 +193,7 @@ class Clerk(threading.Thread):
         """As many as there is room for."""
         executing, room = hands.executing, min(MOST, self._floor.room())
         claims = self._claims.take(executing, room) if room > 0 else []
+        self._behind = len(claims) >= room
         if claims:
             self._hand_over(hands, subjects, claims)
         due = executing.next_due(regions=self._knobs.regions)
@@ -228,10 +232,15 @@ class Clerk(threading.Thread):
         if self._claiming and self._next_due is not None and self._floor.room() > 0:
             until = min(until, self._next_due)
         self._wake.wait(max(0.0, until - now))
-        early = self._turned + self._knobs.batch - time.monotonic()
-        if early > 0 and not self._leaving:
-            time.sleep(early)
+        self._gather()
         self._wake.clear()
+
+    def _gather(self) -> None:
+        """Let a batch come together. Where more is due than there was room for, no slot should be idle meanwhile."""
+        ends = self._turned + self._knobs.batch
+        enough = self._knobs.concurrency if self._behind else inf
+        while (left := ends - time.monotonic()) > 0 and not self._leaving and self._floor.room() < enough:
+            time.sleep(min(left, _BLINK) if self._behind else left)
 
     def _works(self) -> None:
         self.answered, self.complaint = time.monotonic(), None
