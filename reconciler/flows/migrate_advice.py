@@ -29,6 +29,8 @@ def advised(diagnostic: Diagnostic, document: Any) -> Diagnostic:
     """The same with a way out, where it has none."""
     if diagnostic.code == "unsupported-kind" and isinstance(document, dict):
         return replace(diagnostic, hint=_KINDS.get(str(document.get("kind")), diagnostic.hint))
+    if diagnostic.code == "v1-unknown-key":
+        return replace(diagnostic, hint="it did nothing in version 1 either; it stays as a comment")
     if diagnostic.code == "left-out":
         return replace(diagnostic, hint=next(hint for part, hint in _LEFT_OUT if part in diagnostic.message))
     return replace(diagnostic, hint=diagnostic.hint or _CODES.get(diagnostic.code))

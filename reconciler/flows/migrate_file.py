@@ -27,6 +27,10 @@ from reconciler.source.yaml import load
 from reconciler.versioning.upgrade import Upgraded, upgrade
 
 
+LOST = ("left-out", "v1-unknown-key")
+"""Codes of what version 2 has nothing for: it stays as a comment, and is told."""
+
+
 class Note(NamedTuple):
     """Something that happened to a line: a comment that lost its key, an alias that was written out."""
 
@@ -124,7 +128,7 @@ def migrate_file(path: str, content: bytes, wanted: Wanted) -> FileChange:
             change.failed.append(_defect(located, parsed, "its text can't be taken apart"))
             continue
         data = _leanest(parsed.value, upgraded, old)
-        noted = frozenset(f.path for f in upgraded.faults if f.code == "left-out")
+        noted = frozenset(f.path for f in upgraded.faults if f.code in LOST)
         ways = rewrites(layout, parsed.value, data, noted)
         todo.append(_Doc(parsed, upgraded._replace(data=data), old, ways))
     if todo:
@@ -162,7 +166,7 @@ def _chosen(
         elif old is None:
             _leave(parsed, upgraded, before, located, change)
         elif upgraded.steps:
-            told = [located.diagnostic(parsed.index, f) for f in upgraded.faults if f.code == "left-out"]
+            told = [located.diagnostic(parsed.index, f) for f in upgraded.faults if f.code in LOST]
             change.left += [advised(diagnostic, parsed.value) for diagnostic in told]
             chosen.append((parsed, upgraded, old))
         else:
