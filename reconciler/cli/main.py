@@ -27,6 +27,7 @@ _COMMANDS = {
         "migrate": ("migrate", "Bring documents of older versions to the current one, in their files"),
         "import": ("import_", "Write documents out of another tool's configuration"),
         "schema": ("schema", "Print or export the JSON Schemas for editors"),
+        "comment": ("comment", "Keep a plan as one comment on a pull request"),
     },
     "Run checks": {
         "worker": ("worker", "Run everything on its schedule, until told to stop"),
