@@ -18,7 +18,7 @@ class Facts(NamedTuple):
     """``log`` is the part of ``size`` that is in the log beside the file, both in bytes. ``version`` is that of the
     tables, ``known`` that which this release writes. ``counts`` are rows by table. ``runs`` are the times of the first
     and the last that are kept, None where there is none. ``workers`` are alive at ``now``. ``damage`` is None where it
-    wasn't looked for."""
+    wasn't looked for; where there is some, tables that can't be counted are left out of ``counts``."""
 
     path: str
     size: int
@@ -45,6 +45,7 @@ def examine(path: str, *, check: bool = False) -> Facts:
         version = ours(db, path)
         sql = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by name"
         tables = [name for (name,) in db.execute(sql) if name != "schema_version"]
+        broken = damage(db, thorough=True) if check else []
         workers, now = live_workers(db)
         found = Facts(
             path=path,
@@ -53,11 +54,11 @@ def examine(path: str, *, check: bool = False) -> Facts:
             version=version,
             known=KNOWN,
             generation=generation_of(db) if "generation" in tables else 0,
-            counts={name: _count(db, name) for name in tables},
+            counts=_counts(db, tables, damaged=bool(broken)),
             runs=_runs(db) if "run" in tables else None,
             workers=tuple(workers),
             now=now,
-            damage=tuple(damage(db, thorough=True)) if check else None,
+            damage=tuple(broken) if check else None,
         )
         db.execute("rollback")
     return found
@@ -65,13 +66,21 @@ def examine(path: str, *, check: bool = False) -> Facts:
 
 def _log(path: str) -> int:
     with suppress(OSError):
-        return os.stat(f"{path}-wal").st_size
+        return os.stat(f"{os.path.realpath(path)}-wal").st_size
     return 0
 
 
-def _count(db: sqlite3.Connection, table: str) -> int:
-    quoted = table.replace('"', '""')
-    return int(db.execute(f'select count(*) from "{quoted}"').fetchone()[0])
+def _counts(db: sqlite3.Connection, tables: list[str], *, damaged: bool) -> dict[str, int]:
+    """Rows by table; of a damaged file those tables that can be counted."""
+    found = {}
+    for table in tables:
+        quoted = table.replace('"', '""')
+        try:
+            found[table] = int(db.execute(f'select count(*) from "{quoted}"').fetchone()[0])
+        except sqlite3.DatabaseError:
+            if not damaged:
+                raise
+    return found
 
 
 def _runs(db: sqlite3.Connection) -> tuple[float, float] | None:

@@ -71,7 +71,8 @@ def damage(db: sqlite3.Connection, *, thorough: bool = False) -> list[str]:
         rows = db.execute(f"pragma {'integrity' if thorough else 'quick'}_check(5)").fetchall()
     except sqlite3.DatabaseError as error:
         return [str(error)]
-    return [str(text) for (text,) in rows if text != "ok"]
+    lines = (line.strip() for (text,) in rows for line in str(text).splitlines())
+    return [line for line in lines if line != "ok" and not line.startswith("***")]
 
 
 @contextmanager

@@ -40,12 +40,14 @@ def restore(path: str, backup: str, *, actor: str, force: bool = False, lock_tim
         raise StoreError("a store in memory can't be restored", hint="name a file with --store")
     if Path(path).exists() and Path(backup).exists() and os.path.samefile(path, backup):
         raise StoreError(f"{backup} is the store itself", hint="name the backup")
+    lock = f"{path}.lock"
+    path = os.path.realpath(path)  # a link stays one
     with opened(backup) as source:
         version, generation = _sound(source, backup)
         if not Path(folder_of(path)).is_dir():
             raise StoreError(f"there is no folder {folder_of(path)}", hint="make it first")
         with (
-            file_lock(f"{path}.lock", actor=actor, host=socket.gethostname(), timeout=lock_timeout),
+            file_lock(lock, actor=actor, host=socket.gethostname(), timeout=lock_timeout),
             part_of(path) as part,
         ):
             _fill(source, path, backup, part)
