@@ -77,7 +77,7 @@ def tell(applied: Applied, reader: Reader, output: Output, *, full: bool) -> Non
     if output.json:
         from reconciler.report.plan_json import applied_json
 
-        output.data(applied_json(applied, old_bodies(plan, reader)))
+        output.data(applied_json(applied, lambda part: old_bodies(part, reader)))
     elif applied.committed:
         done = f"Applied as generation {applied.generation} in {applied.seconds:.1f} s."
         output.lines(["", output.style(done, "bold")])

@@ -15,6 +15,7 @@ from reconciler.cli.lazy import LazyGroup
 _COMMANDS = {
     "Change what runs": {
         "plan": ("plan", "Show exactly what an apply would change"),
+        "diff": ("diff", "Show what changes from one commit to another, without a store"),
         "apply": ("apply", "Bring the store to what the commit says, in one transaction"),
         "rollback": ("rollback", "Go back to an earlier generation until git moves on"),
         "orphan": ("orphan", "List, delete or release what is gone from git and keeps running"),

@@ -184,10 +184,13 @@ EXIT_CODE = click.option("--exit-code", is_flag=True, help="Exit with 3 for chan
 FULL = click.option("--full", is_flag=True, help="Unfold long lists and values.")
 
 
-def reads_source(*, planning: bool = False) -> Callable[[F], F]:
-    """Folder, revision, globs; with ``planning`` also store and guards. Hands the command a :class:`Where`."""
-    options = [_DIRECTORY, *_REVISION, _SOURCE, *_GLOBS, *((_STORE, *_SAFETY) if planning else ())]
-    return _where(options)
+def reads_source(*, planning: bool = False, offline: bool = False) -> Callable[[F], F]:
+    """Folder, revision, globs; with ``planning`` also store and guards. Hands the command a :class:`Where`.
+
+    ``offline``: plans without a store, and without the guards that hold back an apply.
+    """
+    more = (_STORE, *_SAFETY) if planning else _SAFETY[:1] if offline else ()
+    return _where([_DIRECTORY, *_REVISION, _SOURCE, *_GLOBS, *more])
 
 
 def reads_files() -> Callable[[F], F]:

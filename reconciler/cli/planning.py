@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
+from reconciler.plan.focus import EVERYTHING, Focus
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
@@ -15,17 +17,35 @@ if TYPE_CHECKING:
 CHANGES, DRIFT, BOTH = 3, 4, 5
 
 
-def show_plan(plan: Plan, reader: Reader, output: Output, *, full: bool = False) -> None:
-    """Print it as asked for; what is quiet isn't even put into words."""
-    if output.json:
-        from reconciler.report.plan_json import plan_json
+class Shown(NamedTuple):
+    """A plan as it is to be shown. ``bodies`` gives the stored bodies of the slices that a part of it updates.
 
-        output.data(plan_json(plan, old_bodies(plan, reader)))
+    ``base``: the commit that is compared with, where no store is.
+    """
+
+    plan: Plan
+    bodies: Callable[[Plan], Mapping[SliceKey, bytes]]
+    focus: Focus = EVERYTHING
+    base: str = ""
+
+
+def show_plan(plan: Plan, reader: Reader, output: Output, *, full: bool = False, focus: Focus = EVERYTHING) -> None:
+    """Print it as asked for, with what the store holds beside it."""
+    show(Shown(plan, lambda part: old_bodies(part, reader), focus), output, full=full)
+
+
+def show(shown: Shown, output: Output, *, full: bool = False) -> None:
+    """Print it as asked for; what is quiet isn't even put into words."""
+    plan, bodies, focus, base = shown
+    if output.json:
+        from reconciler.report.plan_json import compared_json, plan_json
+
+        made = compared_json(plan, bodies, base, focus) if base else plan_json(plan, bodies, focus)
+        output.data(made)
     elif not output.quiet:
         from reconciler.report.plan_text import plan_text
 
-        lines = plan_text(plan, lambda part: old_bodies(part, reader), output.style, legend=output.terminal, full=full)
-        output.lines(lines)
+        output.lines(plan_text(plan, bodies, output.style, legend=output.terminal, full=full, focus=focus))
 
 
 def old_bodies(plan: Plan, reader: Reader) -> dict[SliceKey, bytes]:

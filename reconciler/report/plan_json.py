@@ -12,6 +12,9 @@
     orphans     [{kind, name, source, since}]
     warnings    [diagnostic]
     applied     {generation, committed, seconds}                           only after an apply
+    base        {commit}                          only between commits, where generation and totals are null
+    shown       {environment, target, only, resources, slices}             only where a part was asked for: how many of
+                                                  the changes that ``counts`` counts are in resources and slices
 
 A field is ``{path, old, new}``; where ``old`` or ``new`` is missing there was, or will be, no such field. Of slices
 a field is ``{path, values: [{environment, old, new}]}`` with ``"environment": "*"`` for a difference common to all.
@@ -19,23 +22,23 @@ a field is ``{path, values: [{environment, old, new}]}`` with ``"environment": "
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.plan import Plan, ResourceChange
-from reconciler.model.slice import SliceKey
+from reconciler.model.plan import Action, Plan, ResourceChange
 from reconciler.plan.explain import ResourceStory, SliceStory, resource_stories, slice_stories
 from reconciler.plan.fields import ABSENT
+from reconciler.plan.focus import EVERYTHING, Focus, focused
 from reconciler.report.diagnostics_json import FORMAT, diagnostic_json
 from reconciler.report.values import masked
 
 if TYPE_CHECKING:
     from reconciler.flows.apply import Applied
+    from reconciler.report.plan_changes import Bodies
 
 
-def plan_json(plan: Plan, before: Mapping[SliceKey, bytes]) -> dict[str, Any]:
-    """All of a plan. ``before``: stored bodies of the slices it updates."""
-    totals = plan.totals
+def plan_json(plan: Plan, bodies: Bodies, focus: Focus = EVERYTHING) -> dict[str, Any]:
+    """All of a plan, or the part in ``focus``, with the counts of the whole."""
+    totals, part = plan.totals, focused(plan, focus)
     return {
         "format": FORMAT,
         "source": plan.source,
@@ -55,24 +58,39 @@ def plan_json(plan: Plan, before: Mapping[SliceKey, bytes]) -> dict[str, Any]:
             "resources": totals.resources,
             "slices": totals.slices,
         },
-        "resources": [_resource(s) for s in resource_stories(plan)],
-        "slices": [_slice(s) for s in slice_stories(plan, before)],
+        "resources": [_resource(s) for s in resource_stories(part)],
+        "slices": [_slice(s) for s in slice_stories(part, bodies(part))],
         "orphans": [
             {"kind": o.resource.key.kind, "name": o.resource.key.name, "source": o.resource.source, "since": o.since}
             for o in plan.orphans
         ],
         "warnings": [diagnostic_json(d) for d in plan.warnings],
+        **_shown(part, focus),
     }
 
 
-def applied_json(applied: Applied, before: Mapping[SliceKey, bytes]) -> dict[str, Any]:
+def compared_json(plan: Plan, bodies: Bodies, base: str, focus: Focus) -> dict[str, Any]:
+    """What lies between two commits."""
+    return {**plan_json(plan, bodies, focus), "generation": None, "totals": None, "base": {"commit": base}}
+
+
+def _shown(part: Plan, focus: Focus) -> dict[str, Any]:
+    if not focus:
+        return {}
+    resources = sum(c.action is not Action.KEEP for c in part.resources)
+    target = None if focus.target is None else {"kind": focus.target.kind, "name": focus.target.name}
+    asked = {"environment": focus.environment, "target": target, "only": list(focus.only)}
+    return {"shown": {**asked, "resources": resources, "slices": len(part.slices)}}
+
+
+def applied_json(applied: Applied, bodies: Bodies) -> dict[str, Any]:
     """The plan, and what became of it."""
     done = {
         "generation": applied.generation,
         "committed": applied.committed,
         "seconds": round(applied.seconds, 3),
     }
-    return {**plan_json(applied.plan, before), "applied": done}
+    return {**plan_json(applied.plan, bodies), "applied": done}
 
 
 def field_json(path: str, old: Any, new: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.model.plan import Action, Cause, Plan, Stored
+from reconciler.plan.focus import EVERYTHING, Focus, focused
 from reconciler.report.diagnostics_text import diagnostics_text
 from reconciler.report.style import Style, count, safe
 from reconciler.report.words import RESOURCE_WORDS, SLICE_WORDS
@@ -18,30 +19,49 @@ _ORPHANS = 30
 _WARNINGS = 20
 
 
-def plan_text(plan: Plan, bodies: Bodies, style: Style, *, legend: bool = False, full: bool = False) -> Iterator[str]:
-    """Lines of a whole plan."""
-    lines = _all(plan, bodies, style, legend=legend, full=full)
+def plan_text(
+    plan: Plan,
+    bodies: Bodies,
+    style: Style,
+    *,
+    legend: bool = False,
+    full: bool = False,
+    focus: Focus = EVERYTHING,
+) -> Iterator[str]:
+    """Lines of a plan, or of the part in ``focus``; the totals are always those of the whole."""
+    lines = _all(plan, bodies, style, legend=legend, full=full, focus=focus)
     first = next(lines)
     if first:
         yield first
     yield from lines
 
 
-def _all(plan: Plan, bodies: Bodies, style: Style, *, legend: bool, full: bool) -> Iterator[str]:
+def _all(plan: Plan, bodies: Bodies, style: Style, *, legend: bool, full: bool, focus: Focus) -> Iterator[str]:
+    part = focused(plan, focus)
     if plan.pending:
         yield style(_header(plan), "bold")
         if legend:
             yield "  " + "   ".join(style.action(a, f"{a.symbol} {a.value}") for a in RESOURCE_WORDS)
         from reconciler.report.plan_changes import changes_text
 
-        yield from changes_text(plan, bodies, style, full=full)
+        yield from changes_text(part, bodies, style, full=full)
     yield from _orphans(plan.orphans, style, full=full)
     yield from _warnings(plan, style, full=full)
     if plan.pending:
         yield ""
+        if focus:
+            yield shown_line(plan, part, focus)
         yield from (style(line, "bold") for line in totals_lines(plan))
     else:
         yield from _nothing(plan, style)
+
+
+def shown_line(plan: Plan, part: Plan, focus: Focus) -> str:
+    """What of a plan is shown, where that isn't all: no number beside it may be taken for the whole."""
+    decided, shown = (sum(c.action is not Action.KEEP for c in p.resources) for p in (plan, part))
+    resources = f"{shown:,} of {count(decided, 'resource')}"
+    slices = f"{len(part.slices):,} of {count(len(plan.slices), 'slice')}"
+    return safe(f"Shown: {focus}: {resources} and {slices} that change. In all:")
 
 
 def totals_lines(plan: Plan) -> list[str]:
@@ -70,6 +90,9 @@ def _header(plan: Plan) -> str:
             return safe(f"Rollback of source {plan.source} {plan.note}, {at}, {base}")
         case "delete" | "release":
             return safe(f"{plan.kind.capitalize()} orphans of source {plan.source}, {base}")
+        case "diff":
+            to = f"to {plan.commit[:7]}" if plan.commit else "to the working tree"
+            return safe(f"Changes of source {plan.source} {plan.note} {to}")
         case _:
             return safe(f"Plan for source {plan.source} {at}, {base}")
 
@@ -105,6 +128,10 @@ def _nothing(plan: Plan, style: Style) -> Iterator[str]:
     if plan.orphans or plan.warnings:
         yield ""
     totals = plan.totals
+    if plan.kind == "diff":
+        to = f"to {plan.commit[:7]}" if plan.commit else "to the working tree"
+        yield style(safe(f"No changes of source {plan.source} {plan.note} {to}."), "bold")
+        return
     if plan.base == 0:
         others = f" ({count(totals.passed_over, 'document')} of other tools passed over)" if totals.passed_over else ""
         yield style(f"No changes. There is no document in {count(totals.files, 'file')}{others}.", "bold")

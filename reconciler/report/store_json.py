@@ -92,7 +92,7 @@ def sources_json(sources: Sequence[SourceRow], grants: Mapping[str, Sequence[tup
 
 def shown_json(shown: Shown) -> dict[str, Any]:
     """What a generation changed, in the shape of a plan."""
-    return {**plan_json(shown.plan, shown.before), "applied": generation_json(shown.row)}
+    return {**plan_json(shown.plan, lambda part: shown.before), "applied": generation_json(shown.row)}
 
 
 def drift_json(report: DriftReport) -> dict[str, Any]:

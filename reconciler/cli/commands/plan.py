@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.focusing import focuses
 from reconciler.cli.frame import without_gc
 from reconciler.cli.lazy import Command
 from reconciler.cli.options import EXIT_CODE, FULL, Where, prints, reads_source
+from reconciler.plan.focus import EVERYTHING, Focus
 from reconciler.report.output import Output
 
 
@@ -20,19 +22,47 @@ from reconciler.report.output import Output
     help="Save the plan, to be applied exactly.",
 )
 @click.option("--force", is_flag=True, help="Lift the guards: deletions, empty source, rolled back commit.")
+@click.option("--base", metavar="REV", help="Compare with this commit instead of a store: for pull requests.")
+@focuses
 @EXIT_CODE
 @FULL
 @reads_source(planning=True)
 @prints(quiet=True)
-def command(where: Where, output: Output, *, out: Path | None, force: bool, exit_code: bool, full: bool) -> int:
+def command(
+    where: Where,
+    output: Output,
+    *,
+    out: Path | None,
+    force: bool,
+    base: str | None,
+    focus: Focus,
+    exit_code: bool,
+    full: bool,
+) -> int:
     """Show exactly what an apply would change; write nothing.
 
     Deletions come first. A plan saved with --out is applied as it was reviewed, or refused when the store moved on.
+    With --base no store is read: it shows what changed in git since that commit, as an apply would carry it out.
     """
-    return run(where, output, out=out, force=force, wanted=exit_code, full=full)
+    if base is None:
+        return run(where, output, out=out, force=force, wanted=exit_code, full=full, focus=focus)
+    if out is not None or force:
+        raise click.UsageError("--base compares two commits, which no apply does: leave --out and --force away")
+    from reconciler.cli.comparing import compare
+
+    return compare(where, output, base=base, focus=focus, wanted=exit_code, full=full)
 
 
-def run(where: Where, output: Output, *, out: Path | None, force: bool, wanted: bool, full: bool) -> int:
+def run(
+    where: Where,
+    output: Output,
+    *,
+    out: Path | None,
+    force: bool,
+    wanted: bool,
+    full: bool,
+    focus: Focus = EVERYTHING,
+) -> int:
     """Plan and show; ``gitops apply --dry-run`` comes here as well."""
     from reconciler.cli.planning import exit_code, show_plan
     from reconciler.cli.stores import store_to_read
@@ -49,7 +79,11 @@ def run(where: Where, output: Output, *, out: Path | None, force: bool, wanted: 
             from reconciler.plan.file import save
 
             write_whole(out, save(plan))
-        show_plan(plan, store, output, full=full)
+        if focus:
+            from reconciler.flows.ancestry import with_ancestors
+
+            focus = with_ancestors(focus, plan, store)
+        show_plan(plan, store, output, full=full, focus=focus)
         if out is not None:
             output.note(f"The plan is saved: gitops apply {out}")
     return exit_code(plan, wanted=wanted)

@@ -1,0 +1,109 @@
+"""What lies between two commits, as the plan that brings a store which holds the one to what the other says.
+
+No store of anybody's is asked: the older state is applied to one in memory, and the newer one planned against it, so
+that a reviewer sees what an apply will do, by the code that does it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from reconciler.base.diagnostics import Diagnostic
+from reconciler.base.errors import InvalidDocuments
+from reconciler.flows.apply import Actor, apply_planned
+from reconciler.flows.opened import Source
+from reconciler.flows.plan import Options, make_plan
+from reconciler.flows.position import inputs_digest
+from reconciler.flows.progress import Progress
+from reconciler.model.plan import Action, Plan
+from reconciler.model.slice import SliceKey
+from reconciler.store.open import open_store
+from reconciler.store.port import Reader
+from reconciler.store.sql_writer import SqlStore
+
+_OFFLINE = Options(force=True, trust_external=True)
+"""Guards are an apply's: a reviewer is to see what they would hold back."""
+
+
+class InvalidBase(InvalidDocuments):
+    """The older of two commits has faults itself. What failed to load there would look new here, so it is refused."""
+
+    def __init__(self, commit: str, invalid: InvalidDocuments) -> None:
+        super().__init__(invalid.diagnostics)
+        errors = sum(d.severity == "error" for d in invalid.diagnostics)
+        self.commit = commit
+        self.message = f"commit {commit[:7]}, to compare with, has {errors} error{'s' * (errors != 1)} itself"
+        self.hint = "what is compared with it is valid: compare with another commit"
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """``plan`` is of the kind ``diff``, with the warnings that ``base`` didn't have. ``known``: the older state."""
+
+    base: str
+    plan: Plan
+    known: Reader
+    bodies: Callable[[Plan], Mapping[SliceKey, bytes]]
+    """The older bodies of the slices that a part of the plan updates."""
+
+
+@contextmanager
+def between(base: Source, head: Source, progress: Progress | None = None) -> Iterator[Between]:
+    """What changes from the one to the other. Both are settled by the ``gitops.yaml`` of their own commit.
+
+    Raises ``InvalidDocuments`` for faults of ``head``, ``InvalidBase`` for faults of ``base`` where ``head`` has none,
+    and ``SourceError``.
+    """
+    store = open_store(":memory:")
+    try:
+        before = _apply_base(store, base, head, progress)
+        plan = make_plan(head.tree(), head.settings, store, options=_OFFLINE, progress=progress)
+        commit = base.head.commit if base.head is not None else ""
+        yield Between(commit, _told(plan, before, commit), store, lambda part: _bodies(store, part))
+    finally:
+        store.close()
+
+
+def _apply_base(store: SqlStore, base: Source, head: Source, progress: Progress | None) -> Plan:
+    """Under the name that the source has now, and as if read with the settings in force now: a file that other globs
+    choose is a change, but no word of the tool's is."""
+    same = base.settings.fingerprint() == head.settings.fingerprint()
+    older = replace(base, name=head.name, _tree=None)
+
+    def plan() -> Plan:
+        made = make_plan(older.tree(), base.settings, store, options=_OFFLINE, progress=progress)
+        return replace(made, inputs=inputs_digest(head.settings, ()), tree=made.tree if same else "")
+
+    try:
+        return apply_planned(store, plan, actor=Actor("diff", ""), lock_timeout=0.0).plan
+    except InvalidDocuments as invalid:
+        empty = open_store(":memory:")
+        try:
+            make_plan(head.tree(), head.settings, empty, options=_OFFLINE, progress=progress)
+        finally:
+            empty.close()
+        raise InvalidBase(base.head.commit if base.head is not None else "", invalid) from invalid
+
+
+def _told(plan: Plan, before: Plan, commit: str) -> Plan:
+    """For people: generations mean nothing here, and a warning that was there before is none of the change."""
+    there = Counter(_trait(d) for d in before.warnings)
+    new = []
+    for d in plan.warnings:
+        there[_trait(d)] -= 1
+        if there[_trait(d)] < 0:
+            new.append(d)
+    return replace(plan, kind="diff", note=f"from {commit[:7]}", warnings=tuple(new), orphans=())
+
+
+def _trait(d: Diagnostic) -> tuple[str, ...]:
+    """What stays the same of a warning where lines only move."""
+    return d.code, d.message, d.place.path if d.place is not None else "", (d.excerpt or "").strip()
+
+
+def _bodies(store: SqlStore, part: Plan) -> Mapping[SliceKey, bytes]:
+    keys = [c.key for c in part.slices if c.action is Action.UPDATE]
+    return store.slice_bodies(part.base, keys=keys) if keys else {}

@@ -1,0 +1,149 @@
+"""What lies between two commits, without a store: ``plan --base`` and ``diff``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Gitops
+    from tests.conftest import Kit, Repo
+
+
+@pytest.fixture
+def moved(shop: Repo, kit: Kit) -> Repo:
+    """The shop, and a commit on top: an interval and an environment differ, a check is gone, a system is new."""
+    text = (shop.path / "environments.yaml").read_text()
+    shop.put("environments.yaml", text.replace("https://s.", "https://stage."))
+    shop.put("checks.yaml", [{**kit.check("ready", "{{ environment.url }}/ready"), "metadata": {"name": "ready"}}])
+    shop.put("checks.yaml", (shop.path / "checks.yaml").read_text().replace("30s", "40s"))
+    shop.put("systems.yaml", [kit.system("shop", ["production", "staging"], ["ready"])])
+    shop.put("more.yaml", [kit.system("more", ["staging"], ["ready"])])
+    shop.commit()
+    return shop
+
+
+def test_it_is_what_an_apply_would_do(moved: Repo, gitops: Gitops) -> None:
+    """Plan the new commit against a store that holds the old one: the same changes, field by field."""
+    told = gitops("plan", "--base", "HEAD~1", "--format", "json").json
+    assert not (moved.path / ".gitops").exists()
+    assert gitops("apply", "--rev", "HEAD~1").code == 0
+    planned = gitops("plan", "--format", "json").json
+    for key in ("counts", "resources", "slices", "warnings", "changed", "pending", "commit"):
+        assert told[key] == planned[key], key
+    assert told["generation"] is None
+    assert told["totals"] is None
+    assert told["base"] == {"commit": moved.git("rev-parse", "HEAD~1")}
+    assert gitops("diff", "HEAD~1", "--format", "json").json == told
+    assert gitops("diff", "HEAD~1", "HEAD", "--format", "json").json == told
+
+
+def test_text_says_what_is_compared(moved: Repo, gitops: Gitops) -> None:
+    base, head = (moved.git("rev-parse", "--short=7", rev) for rev in ("HEAD~1", "HEAD"))
+    told = gitops("diff", "HEAD~1").out
+    assert told.startswith(f"Changes of source shop from {base} to {head}\n")
+    assert "o Check home  checks.yaml:" in told
+    assert "- Slice shop/home  in production, staging\n" in told
+    assert "Slices: 2 stop, 2 change, 1 start\n" in told
+    assert gitops("diff", "HEAD", "--exit-code").out == f"No changes of source shop from {head} to {head}.\n"
+    assert gitops("diff", "HEAD", "HEAD~1", "--exit-code").code == 3
+    assert gitops("plan", "--base", "HEAD", "--exit-code").code == 0
+    assert gitops("plan", "--base", "HEAD~1", "--exit-code").code == 3
+    assert "- Check home" in gitops("diff", "HEAD~1", "--deletion", "delete").out
+
+
+def test_files_on_disk(moved: Repo, gitops: Gitops, kit: Kit) -> None:
+    moved.put("more.yaml", [kit.system("more", ["staging", "production"], ["ready"])])
+    told = gitops("diff", "HEAD", "--worktree").out
+    assert told.splitlines()[0].endswith(" to the working tree")
+    assert "+ Slice more/ready  in production\n" in told
+    both = gitops("diff", "HEAD~1", "HEAD", "--worktree")
+    assert both.code == 2
+    assert "the commit B and --worktree exclude each other" in both.err
+
+
+def test_a_part_is_shown_and_all_is_counted(moved: Repo, gitops: Gitops) -> None:
+    told = gitops("diff", "HEAD~1", "--only", "deletions").out
+    assert "- Slice shop/home" in told
+    assert "~ " not in told
+    assert "\nShown: only deletions: 1 of 5 resources and 2 of 5 slices that change. In all:\n" in told
+    assert "Slices: 2 stop, 2 change, 1 start\n" in told
+    told = gitops("diff", "HEAD~1", "--environment", "production").out
+    assert "stage." not in told
+    assert "Environment staging" not in told
+    assert "Slice more/ready" not in told
+    shown = gitops("diff", "HEAD~1", "--target", "check/home", "--format", "json").json
+    assert [r["name"] for r in shown["resources"]] == ["home"]
+    assert {s["check"] for s in shown["slices"]} == {"home"}
+    assert shown["shown"] == {
+        "environment": None,
+        "target": {"kind": "Check", "name": "home"},
+        "only": [],
+        "resources": 1,
+        "slices": 2,
+    }
+    assert shown["counts"]["slices"] == {"delete": 2, "update": 2, "create": 1}
+    wrong = gitops("diff", "HEAD~1", "--target", "chek/home")
+    assert wrong.code == 2
+    assert "did you mean Check?" in wrong.err
+
+
+def test_what_an_environment_extends_belongs_to_it(repo: Repo, gitops: Gitops, kit: Kit) -> None:
+    environments = [kit.environment("base", a="u"), kit.environment("staging", "base"), kit.environment("other", a="x")]
+    system = kit.system("shop", ["staging"], ["home"])
+    check = kit.check("home", "https://{{ environment.a }}.example.net/")
+    repo.put("all.yaml", [*environments, check, system])
+    repo.commit()
+    environments[0]["spec"]["fields"]["a"] = "v"
+    environments[2]["spec"]["fields"]["a"] = "y"
+    repo.put("all.yaml", [*environments, check, system])
+    repo.commit()
+    told = gitops("diff", "HEAD~1", "--environment", "staging", "--format", "json").json
+    assert [r["name"] for r in told["resources"]] == ["base"]
+    assert told["counts"]["resources"] == {"update": 2}
+
+
+def test_faults(shop: Repo, gitops: Gitops, kit: Kit) -> None:
+    good = shop.git("rev-parse", "HEAD")
+    shop.put("systems.yaml", [kit.system("shop", ["production", "stagin"], ["home", "ready"])])
+    bad = shop.commit()
+    told = gitops("plan", "--base", good)
+    assert told.code == 1
+    assert "there is no Environment named 'stagin'" in told.err
+    assert told.out == ""
+    shop.put("systems.yaml", [kit.system("shop", ["production", "staging"], ["home", "ready"])])
+    shop.commit()
+    told = gitops("plan", "--base", bad)
+    assert told.code == 1
+    assert f"commit {bad[:7]}, to compare with, has 1 error itself" in told.err
+    assert "there is no Environment named 'stagin'" in told.err
+    told = gitops("diff", bad, bad)
+    assert told.code == 1
+    assert "to compare with" not in told.err
+    assert gitops("plan", "--base", "nowhere").code == 1
+    assert gitops("plan", "--base", good, "--out", "x").code == 2
+
+
+def test_a_warning_that_was_there_is_none_of_the_change(shop: Repo, gitops: Gitops, kit: Kit) -> None:
+    assigned = {"check": "home", "environments": ["nowhere"]}
+    environments = kit.environment("nowhere")
+    shop.put("odd.yaml", [kit.system("odd", ["production"], [assigned]), environments])
+    first = shop.commit()
+    shop.put("odder.yaml", [kit.system("odder", ["production"], [assigned])])
+    shop.commit()
+    told = gitops("diff", "HEAD~1", "--format", "json").json
+    assert [d["place"]["path"] for d in told["warnings"]] == ["odder.yaml"]
+    assert gitops("diff", first, first, "--format", "json").json["warnings"] == []
+
+
+def test_other_globs_are_a_change_and_no_rewrite(shop: Repo, gitops: Gitops, kit: Kit) -> None:
+    shop.put("other/more.yaml", [kit.system("more", ["staging"], ["ready"])])
+    shop.put("gitops.yaml", "source: shop\nexclude: ['other/**']\n")
+    shop.commit()
+    shop.put("gitops.yaml", "source: renamed\n")
+    shop.commit()
+    told = gitops("diff", "HEAD~1", "--format", "json").json
+    assert told["source"] == "renamed"
+    assert told["counts"] == {"resources": {"create": 1}, "slices": {"create": 1}}
+    assert {r["cause"] for r in told["resources"]} == {"change"}
