@@ -202,9 +202,7 @@ def _mend(folder: Path, journal: _Journal) -> Mended:
     finished, kept = [], []
     for file in files:
         target, aside = Path(file["target"]), Path(file["aside"])
-        if not aside.exists():
-            continue
-        if not target.is_relative_to(find_root(folder) or folder) or aside.parent != target.parent:
+        if not _ours(folder, target, aside) or not aside.exists():
             continue
         complete = stage == "ready" and _digest(aside.read_bytes()) == file["new"]
         if complete and target.exists() and _digest(target.read_bytes()) == file["old"]:
@@ -215,6 +213,14 @@ def _mend(folder: Path, journal: _Journal) -> Mended:
             if stage == "ready":
                 kept.append(str(target))
     return Mended(tuple(finished), tuple(kept))
+
+
+def _ours(folder: Path, target: Path, aside: Path) -> bool:
+    """Whether we could have written this: a journal may as well have come with a pull request."""
+    top = find_root(folder) or folder
+    if aside != target.with_name(f".{target.name}{_SUFFIX}") or not target.is_relative_to(top):
+        return False
+    return ".." not in target.parts and ".git" not in target.relative_to(top).parts and not aside.is_symlink()
 
 
 def _rename(jobs: Sequence[_Job]) -> None:

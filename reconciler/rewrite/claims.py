@@ -29,6 +29,7 @@ class Claims:
         self.users: dict[Path, Path] = {(): ()}
         self.whole: set[Path] = set()
         self._look_for_whole = whole
+        self._below: dict[Path, set[Path]] | None = None
         self._original = original
         self._followed = Followed(original)
         self._anywhere = self._followed.anywhere
@@ -43,9 +44,12 @@ class Claims:
 
     def below(self, path: Path) -> set[Path]:
         """The old paths that the new value at ``path`` is made of, at whatever depth."""
-        size = len(path)
-        found = {old for new, old in self.of.items() if new[:size] == path}
-        return found | {origin for _, origin in self._followed.carried(path)}
+        if self._below is None:
+            self._below = {}
+            for new, old in [*self.of.items(), *self._followed.carried(())]:
+                for size in range(len(new) + 1):
+                    self._below.setdefault(new[:size], set()).add(old)
+        return self._below.get(path, set())
 
     def _strong(self, target: Any, at: Path, old: Any) -> None:
         """What is certain, from the top down. ``old`` is the old value that the target has claimed, or None."""

@@ -37,7 +37,8 @@ class Judge(Renderer):
         keep = dict(sorted(keep.items()))
         if isinstance(target, list) and list(keep.values()) != sorted(keep.values(), key=int):
             return None
-        missing = [step for step in steps if step not in keep.values()]
+        kept = set(keep.values())
+        missing = [step for step in steps if step not in kept]
         merge = next((i for i, entry in enumerate(entries) if entry.key is not None and merges(entry.key)), None)
         if merge is not None:
             missing = self._merged(entries[merge], merge, target, keep, missing)
@@ -99,7 +100,8 @@ class Judge(Renderer):
             old = claims.of.get(path) or claims.slots.get(path)
             if old is not None and old[:-1] == node.path and old[-1] in number:
                 keep.setdefault(number[old[-1]], step)
-        left = [step for step in steps if step not in keep.values()]
+        kept = set(keep.values())
+        left = [step for step in steps if step not in kept]
         for step in left:
             size = len(node.path)
             for old in sorted(claims.below((*at, step)), key=repr):

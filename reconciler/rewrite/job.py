@@ -163,6 +163,8 @@ class Job:
 
     def comments(self, start: int, end: int, node: Node | None = None) -> list[Comment]:
         """The comments in a span; ``node``: what holds all scalars of the span."""
+        if "#" not in self.text[start:end]:
+            return []
         return [
             Comment(at, text)
             for at, text in comments(self.text, start, end, scalars_in(node or self.layout.root, start, end))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import signal
 import stat
@@ -179,6 +180,31 @@ def test_mending_leaves_alone_what_was_edited_since(folder: Path, monkeypatch: p
     assert sorted(mended.kept) == [str(folder / NAMES[1])]
     assert found(folder) == {NEW, b"edited\n"}
     assert leftovers(folder) == []
+
+
+def test_a_journal_of_a_stranger_reaches_nothing(folder: Path) -> None:
+    victim = folder / ".git/config"
+    victim.parent.mkdir()
+    (folder / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    victim.write_bytes(b"mine\n")
+    outside = folder.parent / ".x.gitops-migrate"
+    outside.write_bytes(b"mine\n")
+    files = [
+        {"target": str(folder / "a.yaml"), "aside": str(victim), "old": "", "new": ""},
+        {"target": str(folder / ".git/x"), "aside": str(folder / ".git/config"), "old": "", "new": ""},
+        {"target": str(folder.parent / "x"), "aside": str(outside), "old": "", "new": ""},
+        {
+            "target": str(folder / "deep/../../x"),
+            "aside": str(folder / "deep/../../.x.gitops-migrate"),
+            "old": "",
+            "new": "",
+        },
+    ]
+    (folder / JOURNAL).write_text(json.dumps({"stage": "preparing", "files": files}))
+    mend(folder)
+    assert victim.read_bytes() == b"mine\n"
+    assert outside.read_bytes() == b"mine\n"
+    assert found(folder) == {OLD}
 
 
 def test_two_at_once(folder: Path) -> None:
