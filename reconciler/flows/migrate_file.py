@@ -26,7 +26,6 @@ from reconciler.source.layout import layouts
 from reconciler.source.yaml import load
 from reconciler.versioning.upgrade import Upgraded, upgrade
 
-
 LOST = ("left-out", "v1-unknown-key")
 """Codes of what version 2 has nothing for: it stays as a comment, and is told."""
 
