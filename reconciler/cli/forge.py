@@ -1,8 +1,9 @@
 """One comment on a pull or merge request, kept up to date by the hidden marker in its text.
 
 Speaks the REST API of GitHub (Gitea and Forgejo have the same for comments) and that of GitLab, by the standard
-library: it is one request or two. The token goes to the API's own address and nowhere else: no redirect is followed, and
-a next page has to be of the same host. Only a comment of our own is updated, as who wrote another could change it back.
+library: it is a handful of requests. The token goes to the API's own address and nowhere else: no redirect is followed,
+and a next page has to be of the same host. Only a comment of our own is updated, as who wrote another could change it
+back.
 """
 
 from __future__ import annotations
