@@ -8,13 +8,13 @@ import socket
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.base.errors import StoreError, StoreInUse, StoreTooNew
 from reconciler.store.backup import automatic_name, generation_of, reason, way_out
-from reconciler.store.database import MEMORY, version_of
+from reconciler.store.database import MEMORY, translated, version_of
 from reconciler.store.file import BESIDE, LOGS, copy, damage, folder_of, lasting, opened, ours, part_of, settle
 from reconciler.store.lock import file_lock
 from reconciler.store.schema import KNOWN
@@ -42,31 +42,34 @@ def restore(path: str, backup: str, *, actor: str, force: bool = False, lock_tim
         raise StoreError(f"{backup} is the store itself", hint="name the backup")
     lock = f"{path}.lock"
     path = os.path.realpath(path)  # a link stays one
-    with opened(backup) as source:
-        version, generation = _sound(source, backup)
+    with ExitStack() as stack:
+        source, version, generation = _looked_through(stack, backup)
         if not Path(folder_of(path)).is_dir():
             raise StoreError(f"there is no folder {folder_of(path)}", hint="make it first")
-        with (
-            file_lock(lock, actor=actor, host=socket.gethostname(), timeout=lock_timeout),
-            part_of(path) as part,
-        ):
-            _fill(source, path, backup, part)
-            with _alone(path, force=force):
-                aside = _swap(path, part, like=backup)
+        stack.enter_context(file_lock(lock, actor=actor, host=socket.gethostname(), timeout=lock_timeout))
+        part = stack.enter_context(part_of(path))
+        _fill(source, path, backup, part)
+        with _alone(path, force=force):
+            aside = _swap(path, part, like=backup)
     return Restored(aside, version, generation)
 
 
-def _sound(db: sqlite3.Connection, backup: str) -> tuple[int, int]:
-    """The version of the tables and the generation of what may be restored."""
-    version = ours(db, backup)
-    if version > KNOWN:
-        raise StoreTooNew(backup, version, KNOWN)
-    found = damage(db, thorough=True)
-    if found:
-        raise StoreError(
-            f"{backup} is damaged ({'; '.join(found)}); nothing was changed", hint="restore another backup"
-        )
-    return version, generation_of(db)
+def _looked_through(stack: ExitStack, backup: str) -> tuple[sqlite3.Connection, int, int]:
+    """The backup, opened, with the version of its tables and its generation. Raises ``StoreError`` for a bad one."""
+    try:
+        source = stack.enter_context(opened(backup))
+        with translated(backup):
+            version = ours(source, backup)
+            if version > KNOWN:
+                raise StoreTooNew(backup, version, KNOWN)
+            found = damage(source, thorough=True)
+            if found:
+                raise StoreError(f"{backup} is damaged ({'; '.join(found)})")
+            return source, version, generation_of(source)
+    except StoreTooNew:
+        raise
+    except StoreError as error:
+        raise StoreError(f"{error.message}; nothing was restored", hint="name another backup") from error
 
 
 def _fill(source: sqlite3.Connection, path: str, backup: str, part: str) -> None:
@@ -96,7 +99,10 @@ def _alone(path: str, *, force: bool) -> Iterator[None]:
     if not Path(path).exists():
         yield
         return
-    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_PATIENCE)
+    with translated(path):
+        db = sqlite3.connect(
+            f"{Path(path).absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_PATIENCE
+        )
     try:
         _take(db, path, force=force)
         yield
