@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -23,6 +23,15 @@ class Work:
     partial: dict[Key, Resource] = field(default_factory=dict)
     checks: set[str] = field(default_factory=set)
     environments: set[str] = field(default_factory=set)
+
+    def names(self) -> Iterator[Key]:
+        """What rendering asks for; of a system that is looked at for one check's sake, not the other checks."""
+        for system in self.systems.values():
+            yield from (Key(x.kind, x.name) for x in system.references if x.kind in ("Check", "Environment"))
+        for system in self.partial.values():
+            for x in system.references:
+                if x.kind == "Environment" or (x.kind == "Check" and (self.environments or x.name in self.checks)):
+                    yield Key(x.kind, x.name)
 
 
 def affected(world: World, changes: Iterable[ResourceChange], *, everything: bool) -> Work:
@@ -102,12 +111,7 @@ class Renderer:
 
     def run(self, work: Work) -> None:
         """Render everything; results in ``slices`` (digest and body by key) and ``diagnostics``."""
-        self._world.fetch(
-            Key(x.kind, x.name)
-            for s in (*work.systems.values(), *work.partial.values())
-            for x in s.references
-            if x.kind in ("Check", "Environment")
-        )
+        self._world.fetch(work.names())
         for system in work.systems.values():
             self._system(system, None)
         for system in work.partial.values():

@@ -88,13 +88,17 @@ def _dangling(world: World, x: Reference) -> Fault:
     return Fault("unresolved-reference", message, x.path, hint)
 
 
-def broken_by_removal(world: World, locate: Callable[[Stored, Fault], Diagnostic]) -> Iterator[Diagnostic]:
+def broken_by_removal(
+    world: World, external: Mapping[str, Sequence[str]], locate: Callable[[Stored, Fault], Diagnostic]
+) -> Iterator[Diagnostic]:
     """Resources that stay and refer to something that goes, in this source or in another."""
     broken = world.referrers(world.gone)
     world.fetch(key for _, key, _ in broken)
     for _, key, x in sorted(broken, key=lambda b: (b[1], b[2].path)):
         referrer = world.stored(key)
         if referrer is None or referrer.status != "active" or x.lenient or world.excused(Key(x.kind, x.name)):
+            continue
+        if x.name in external.get(x.kind, ()):
             continue
         message = f"{key} still refers to {x.kind} {x.name!r}, which is gone"
         yield locate(referrer, Fault("unresolved-reference", message, x.path, hint="declare it again, or drop this"))

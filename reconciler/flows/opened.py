@@ -6,12 +6,15 @@ What a commit means must not depend on what lies in the checkout, so ``gitops.ya
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PlanRefused, SourceError, UsageError
 from reconciler.flows.settings import FILE, Overrides, Settings, resolve
+from reconciler.policy.rules import is_policy_file
 from reconciler.source.gitcli import find_root, run
 from reconciler.source.head import Head
 from reconciler.source.head import resolve as resolve_head
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 _REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?/*\s*\Z")
 
 
-@dataclass(slots=True)
+@dataclass
 class Source:
     """One source, settled but not read. ``head`` is None for a working tree."""
 
@@ -30,6 +33,8 @@ class Source:
     settings: Settings
     name: str
     head: Head | None
+    config: bytes | None = None
+    """``gitops.yaml`` as it was read."""
     _tree: Tree | None = None
 
     @property
@@ -43,22 +48,23 @@ class Source:
     def tree(self) -> Tree:
         """The files; listing and reading happens on demand."""
         if self._tree is None:
-            from reconciler.source.globs import Globs
-
-            globs = Globs(self.settings.include, self.settings.exclude)
-
-            def wanted(path: str) -> bool:
-                return path != FILE and globs.match(path)
-
             if self.head is None:
                 from reconciler.source.worktree import WorkTree
 
-                self._tree = WorkTree(self.folder, wanted=wanted, name=self.name)
+                self._tree = WorkTree(self.folder, wanted=self.wanted, name=self.name)
             else:
                 from reconciler.source.git import GitTree
 
-                self._tree = GitTree(self.folder, self.head.commit, wanted=wanted, name=self.name, head=self.head)
+                self._tree = GitTree(self.folder, self.head.commit, wanted=self.wanted, name=self.name, head=self.head)
         return self._tree
+
+    @cached_property
+    def wanted(self) -> Callable[[str], bool]:
+        """Which files may hold documents, by the globs of the settings."""
+        from reconciler.source.globs import Globs
+
+        globs, rules = Globs(self.settings.include, self.settings.exclude), Globs((), self.settings.exclude)
+        return lambda path: path != FILE and (globs.match(path) or (is_policy_file(path) and rules.match(path)))
 
     def moved_past(self, held: str) -> bool:
         """Whether the commit is neither ``held`` nor older. A working tree always is: somebody made it on purpose.
@@ -97,7 +103,7 @@ def open_source(folder: Path, overrides: Overrides, *, rev: str | None = None, w
         head = resolve_head(folder, rev or "HEAD")
         file = head.config
     settings = resolve(file, overrides)
-    return Source(folder, settings, settings.source or _default_name(folder, in_git), head)
+    return Source(folder, settings, settings.source or _default_name(folder, in_git), head, file)
 
 
 def folder_in_repository(folder: Path) -> str:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import InvalidDocuments, PlanRefused
+from reconciler.flows.journal import Journal
 from reconciler.flows.locate import Placer
+from reconciler.flows.policies import Policies, policies_of
 from reconciler.flows.position import inputs_digest, lasting_orphans
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.reading import Reading, read_tree
@@ -21,6 +23,7 @@ from reconciler.flows.settings import Settings
 from reconciler.flows.warnings import pack, unpack
 from reconciler.model.plan import Action, BlobChange, Plan, Totals
 from reconciler.plan.safety import check_deletions, check_empty
+from reconciler.policy.rules import is_policy_file
 from reconciler.store.port import Reader, SourceRow
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ def make_plan(
     """
     options, progress = options or Options(), progress or Silent()
     with reader.snapshot():
-        now = _Now.of(reader, tree.name, settings)
+        now = _Now.of(reader, tree.name, settings).judged_by(policies_of(tree, settings), tree)
         explicit = bool(settings.include)
         reading = read_tree(tree, now.blobs, explicit=explicit, full=now.full, progress=progress)
         again = set() if now.full else _judged_again(reader, tree.name, reading)
@@ -60,9 +63,10 @@ def make_plan(
         if not options.force:
             _guard_source(tree, now, reading, totals.documents, options)
         resolved = resolve(_start(tree, settings, reader, now, reading, options), reader, progress)
-        diagnostics = sorted([*reading.diagnostics, *resolved.diagnostics], key=lambda d: d.order)
-        if any(d.severity == "error" for d in diagnostics):
-            raise InvalidDocuments(diagnostics)
+        lasting, passing = _policed(now.policies, resolved, reading, reader, tree)
+        diagnostics = sorted([*reading.diagnostics, *resolved.diagnostics, *lasting], key=lambda d: d.order)
+        if any(d.severity == "error" for d in (*diagnostics, *passing)):
+            raise InvalidDocuments(sorted([*diagnostics, *passing], key=lambda d: d.order))
         plan = Plan(
             source=tree.name,
             base=reader.generation(),
@@ -77,7 +81,7 @@ def make_plan(
             outside=now.outside,
             names=resolved.names,
             orphans=lasting_orphans(reader, resolved.changes),
-            warnings=_warnings(reader, tree.name, reading, diagnostics),
+            warnings=_warnings(reader, tree.name, reading, [*diagnostics, *passing]),
             totals=replace(totals, **totals_after(reader, tree.name, resolved, (now.resources, now.slices))),
             reread=len(reading.blobs),
         )
@@ -102,6 +106,9 @@ class _Now:
     active: int
     resources: int
     slices: int
+    policies: Policies | None = None
+    ruled_anew: bool = False
+    """The repository's rules aren't those that the stored resources were judged by."""
 
     @staticmethod
     def of(reader: Reader, source: str, settings: Settings) -> _Now:
@@ -116,7 +123,26 @@ class _Now:
     @property
     def full(self) -> bool:
         """Every file has to be read, whatever was read before."""
-        return self.row is None or not self.row.tree or self.renewed or self.outside > 0
+        return self.row is None or not self.row.tree or self.renewed or self.outside > 0 or self.ruled_anew
+
+    def judged_by(self, policies: Policies | None, tree: Tree) -> _Now:
+        """The same, with the rules in force."""
+        before = {path: sha for path, sha in self.blobs.items() if is_policy_file(path)}
+        ruled_anew = before != {path: sha for path, sha in tree.entries() if is_policy_file(path)}
+        return replace(self, policies=policies, ruled_anew=ruled_anew)
+
+
+def _policed(
+    policies: Policies | None, resolved: Resolved, reading: Reading, reader: Reader, tree: Tree
+) -> tuple[Sequence[Diagnostic], Sequence[Diagnostic]]:
+    """What the rules in force find: what is kept with its file, and what is told now."""
+    if policies is None:
+        return (), ()
+    from reconciler.flows.policing import police
+
+    sound = not any(d.severity == "error" for d in (*reading.diagnostics, *resolved.diagnostics))
+    found = police(policies, resolved, reader, tree.name, locate=Placer(tree.name, _reader_of(tree)), sound=sound)
+    return found.lasting, found.passing
 
 
 def _start(tree: Tree, settings: Settings, reader: Reader, now: _Now, reading: Reading, options: Options) -> Start:
@@ -129,7 +155,7 @@ def _start(tree: Tree, settings: Settings, reader: Reader, now: _Now, reading: R
         everything=now.full,
         renewed=now.renewed,
         same=reading.same,
-        drifted=now.outside > 0,
+        journal=Journal(reader, tree.name) if now.outside > 0 else None,
         failed=reading.failed,
         failed_names=reading.failed_names,
         external=settings.external if options.trust_external else {},

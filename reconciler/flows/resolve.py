@@ -20,7 +20,7 @@ from reconciler.model.resource import Key, Resource
 from reconciler.model.slice import SliceKey
 from reconciler.plan.compare import compare_slices
 from reconciler.plan.match import Deletion, match
-from reconciler.store.port import Reader
+from reconciler.store.port import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Start:
     """Another tool read this: differences without a change in git are rewrites."""
     same: Collection[str] = ()
     """Files whose bytes are as they were when last applied."""
-    drifted: bool = False
-    """There were writes outside an apply."""
+    journal: Journal | None = None
+    """The writes outside an apply, where there were any."""
     identity: Mapping[Key, int] = field(default_factory=dict)
     """Who had these names before, for what comes back."""
     failed: Collection[Key] = ()
@@ -56,14 +56,19 @@ class Resolved:
     slices: list[SliceChange]
     names: dict[int, str]
     diagnostics: list[Diagnostic]
+    world: World
+    rendered: Mapping[SliceKey, tuple[str, bytes]]
+    """Digest and body of all that was rendered, changed or not."""
+    uids: dict[Key, int]
+    """Of every part of what was rendered."""
 
 
-def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
+def resolve(start: Start, reader: Known, progress: Progress) -> Resolved:
     """Diagnostics are complete; decisions are to be used only when none of them is an error."""
     fresh, twice = link.index(start.resources)
     diagnostics = list(link.duplicate_faults(twice, start.locate))
     world = World(reader, fresh, start.previous, failed=start.failed, failed_names=start.failed_names)
-    journal = Journal(reader, start.source) if start.drifted else None
+    journal = start.journal
     others = _others(reader, world, start)
     free = {k: s for k, s in others.items() if _free(s)}
     active = [s for k, s in others.items() if k not in free]
@@ -81,7 +86,7 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
         rewritten=start.same if start.renewed else (),
     )
     diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
-    diagnostics += link.broken_by_removal(world, lambda s, f: start.locate(s.resource, f))
+    diagnostics += link.broken_by_removal(world, start.external, lambda s, f: start.locate(s.resource, f))
     diagnostics += link.membership_faults(fresh.values(), start.locate)
     diagnostics += link.cycle_faults(world, fresh.values(), start.locate)
 
@@ -104,7 +109,8 @@ def resolve(start: Start, reader: Reader, progress: Progress) -> Resolved:
     if journal:
         slices += journal.mend(whole, renderer.slices)
         slices.sort(key=lambda c: (c.action.rank, c.key))
-    return Resolved(changes, slices, _names(reader, slices, uids), diagnostics)
+    names = _names(reader, slices, uids)
+    return Resolved(changes, slices, names, diagnostics, world, renderer.slices, uids.known)
 
 
 class _Uids:
@@ -123,7 +129,7 @@ class _Uids:
         return found
 
 
-def _others(reader: Reader, world: World, start: Start) -> dict[Key, Stored]:
+def _others(reader: Known, world: World, start: Start) -> dict[Key, Stored]:
     """Rows of the fresh names, and of what they were called before, that none of the read files declared."""
     if world.empty:
         return {}
@@ -141,7 +147,7 @@ def _free(row: Stored) -> bool:
 
 
 def _stored_slices(
-    reader: Reader,
+    reader: Known,
     world: World,
     work: Work,
     changes: Sequence[ResourceChange],
@@ -171,7 +177,7 @@ def _really_changed(changes: Sequence[ResourceChange], work: Work, uids: _Uids) 
     return found
 
 
-def _names(reader: Reader, slices: Sequence[SliceChange], uids: _Uids) -> dict[int, str]:
+def _names(reader: Known, slices: Sequence[SliceChange], uids: _Uids) -> dict[int, str]:
     wanted = {uid for c in slices for uid in c.key if uid}
     names = {uid: key.name for key, uid in uids.known.items() if uid in wanted}
     missing = wanted - names.keys()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reconciler.base.errors import GitopsError, InvalidDocuments
+from reconciler.flows.journal import Journal
 from reconciler.flows.locate import Placer
 from reconciler.flows.plan import Options, totals_after
 from reconciler.flows.position import lasting_orphans
@@ -46,7 +47,7 @@ def plan_rollback(
             deletion="delete",
             locate=Placer(row.name, lambda path: None),
             everything=outside > 0,
-            drifted=outside > 0,
+            journal=Journal(reader, row.name) if outside > 0 else None,
             identity=_identity(reader, target, previous),
         )
         resolved = resolve(start, reader, progress or Silent())

@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.base.canonical import loads
 from reconciler.model.plan import Stored
 from reconciler.model.resource import Key, Reference, Resource
-from reconciler.store.port import Reader
+from reconciler.store.port import Known
 
 
 class World:
@@ -20,7 +20,7 @@ class World:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Known,
         fresh: Mapping[Key, Resource],
         previous: Collection[Stored],
         *,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.flows.validate import Validation
+from reconciler.flows.validation import Validation
 from reconciler.report.diagnostics_json import FORMAT, diagnostic_json, severity_counts
 from reconciler.report.diagnostics_text import diagnostics_text
 from reconciler.report.findings import Findings, format_of
@@ -26,6 +26,13 @@ def validation_text(found: Validation, style: Style, *, quiet: bool = False) -> 
         errors = count(found.elsewhere, "error")
         yield style(f"Valid where you asked: {count(len(found.files), 'file')}. Elsewhere: {errors}.", "green")
         return
+    if found.since:
+        documents, slices = count(totals.documents, "document"), count(totals.slices, "slice")
+        since = f"since {found.since[:12]}"
+        yield style(
+            f"Valid {since}: {documents} in {count(totals.files, 'changed file')}, {slices} they touch.", "green"
+        )
+        return
     if not totals.documents:
         others = f"; {count(totals.passed_over, 'document')} of other tools passed over" if totals.passed_over else ""
         yield style(f"Nothing to check: no document in {count(totals.files, 'file')}{others}.", "yellow")
@@ -35,7 +42,10 @@ def validation_text(found: Validation, style: Style, *, quiet: bool = False) -> 
 
 
 def validation_json(found: Validation) -> dict[str, Any]:
-    """``totals`` is null when there are errors, ``elsewhere`` counts those outside of the paths that were asked for."""
+    """``totals`` is null when there are errors, ``elsewhere`` counts those outside of the paths that were asked for.
+
+    ``since`` is the commit that ``--only-changed`` compared with; ``totals`` are then those of the change.
+    """
     totals = asdict(found.totals) if found.totals is not None else None
     if totals is not None:
         totals["passedOver"] = totals.pop("passed_over")
@@ -46,6 +56,7 @@ def validation_json(found: Validation) -> dict[str, Any]:
         "counts": severity_counts(found.diagnostics),
         "totals": totals,
         "elsewhere": found.elsewhere,
+        "since": found.since or None,
     }
 
 

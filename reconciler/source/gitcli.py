@@ -8,6 +8,7 @@ objects exist nowhere else yet.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from reconciler.base.errors import SourceError
@@ -54,8 +55,11 @@ def find_root(folder: Path) -> Path | None:
     return None
 
 
-def run(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
-    """What ``git <arguments>`` prints. Raises :class:`SourceError` with a sentence for everything that can go wrong."""
+def run(folder: Path, *arguments: str, stdin: bytes = b"", also: Collection[int] = ()) -> bytes:
+    """What ``git <arguments>`` prints. Raises :class:`SourceError` with a sentence for everything that can go wrong.
+
+    ``also``: exit codes beside 0 that are no failure, such as the 1 by which git says that it found nothing.
+    """
     import subprocess
 
     if not folder.is_dir():
@@ -67,7 +71,7 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
         raise SourceError("git isn't installed, or isn't on the PATH", hint="install git, or pass --worktree") from None
     except OSError as error:
         raise SourceError(f"git can't be run in {folder}: {error.strerror}") from error
-    if done.returncode != 0:
+    if done.returncode != 0 and done.returncode not in also:
         raise failure(folder, done.stderr.decode("utf-8", "replace"))
     return done.stdout
 

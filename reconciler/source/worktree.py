@@ -49,7 +49,15 @@ class WorkTree:
 
     commit: str | None = None
 
-    def __init__(self, folder: Path | str, *, wanted: Wanted = everything, name: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        wanted: Wanted = everything,
+        name: str | None = None,
+        listing: Iterable[bytes] | None = None,
+    ) -> None:
+        self._listing = None if listing is None else sorted(set(listing))
         self._folder = Path(folder).resolve()
         if not self._folder.is_dir():
             raise SourceError(f"there is no folder {folder}")
@@ -104,7 +112,7 @@ class WorkTree:
         self.faults.append(file_fault(code, path, message, hint))
 
     def _paths(self) -> Iterator[str]:
-        raw = self._walk() if self._top is None else self._git_files()
+        raw = self._listing if self._listing is not None else self._listed()
         for path, valid in sorted({decode_path(one) for one in raw}):
             if not self._wanted(path):
                 continue
@@ -112,6 +120,9 @@ class WorkTree:
                 yield path
             else:
                 self._fault(path, BAD_PATH, "the file's name isn't valid UTF-8", "rename the file")
+
+    def _listed(self) -> Iterable[bytes]:
+        return self._walk() if self._top is None else self._git_files()
 
     def _git_files(self) -> list[bytes]:
         listing = run(self._folder, "ls-files", "-co", "--exclude-standard", "-z")

@@ -91,19 +91,35 @@ class SliceRow(NamedTuple):
     since: int
 
 
-class Reader(Protocol):
+class Known(Protocol):
+    """What a change is laid over and compared with: a store, or what a commit says of the files beside it."""
+
+    def generation(self) -> int:
+        """The newest generation; 0 where nothing is known."""
+
+    def next_uid(self) -> int:
+        """The first uid that was never given."""
+
+    def resources(self, *, keys: Collection[Key]) -> Iterator[Stored]:
+        """Current resources of these keys."""
+
+    def referrers(self, keys: Collection[Key], kind: str | None = None) -> Iterator[tuple[int, Key, Reference]]:
+        """(uid and key of the resource, its reference) of everything that refers to one of ``keys``."""
+
+    def names(self, uids: Collection[int] | None = None) -> dict[int, Key]:
+        """Keys by uid: the newest that each uid had."""
+
+    def slice_digests(self, systems: Collection[int] | None = None) -> dict[SliceKey, str]:
+        """Current slices, of these systems or all."""
+
+
+class Reader(Known, Protocol):
     """Read-only hands. Unless said otherwise a method answers for the newest generation."""
 
     where: str
 
     def snapshot(self) -> AbstractContextManager[None]:
         """All reads inside see one state."""
-
-    def generation(self) -> int:
-        """The newest generation; 0 for an empty store."""
-
-    def next_uid(self) -> int:
-        """The first uid that was never given."""
 
     def source(self, name: str) -> SourceRow | None:
         """The row of a source, if it was ever applied."""
@@ -127,15 +143,6 @@ class Reader(Protocol):
 
     def resources_at(self, generation: int, source: str | None = None) -> Iterator[Stored]:
         """Resources as they were in a generation."""
-
-    def referrers(self, keys: Collection[Key], kind: str | None = None) -> Iterator[tuple[int, Key, Reference]]:
-        """(uid and key of the resource, its reference) of everything that refers to one of ``keys``."""
-
-    def names(self, uids: Collection[int] | None = None) -> dict[int, Key]:
-        """Keys by uid: the newest that each uid had."""
-
-    def slice_digests(self, systems: Collection[int] | None = None) -> dict[SliceKey, str]:
-        """Current slices, of these systems or all."""
 
     def slices(self, keys: Collection[SliceKey]) -> dict[SliceKey, Slice]:
         """Current slices with their bodies."""

@@ -15,7 +15,7 @@ from reconciler.report.findings import FORMATS
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
-    from reconciler.flows.validate import Validation
+    from reconciler.flows.validation import Validation
 
     _Reports = click.ParamType["Report"]
 else:  # older releases of click have no parameter here
@@ -58,24 +58,41 @@ class ReportType(_Reports):
     envvar="GITOPS_REPORT",
     help="Write the result to a file as well, such as sarif=out.sarif. May be repeated. [GITOPS_REPORT, with commas]",
 )
+@click.option(
+    "--only-changed",
+    metavar="BASE",
+    envvar="GITOPS_ONLY_CHANGED",
+    help="Check what the commits since this one can have broken, the files on disk too. [GITOPS_ONLY_CHANGED]",
+)
 @reads_source()
 @prints(quiet=True, formats=("text", "json", "sarif", "junit", "github", "gitlab", "rdjson"))
-def command(where: Where, output: Output, *, paths: Sequence[Path], reports: Sequence[Report]) -> int:
+def command(
+    where: Where, output: Output, *, paths: Sequence[Path], reports: Sequence[Report], only_changed: str | None
+) -> int:
     """Check every document, without a store or credentials.
 
     Reads the files as they are on disk, or the commit that --rev names. Everything a plan checks is checked: shape,
     migration, references, templates for each environment. All faults are shown at once; PATHS narrow down of which
-    files and folders they are shown, not what is read.
+    files and folders they are shown, not what is read. With --only-changed also what refers to a changed document is
+    checked, and every environment it is rendered for.
     """
     from reconciler.base.errors import InvalidDocuments
     from reconciler.flows.opened import folder_in_repository
-    from reconciler.flows.validate import Validation, restricted, validate
+    from reconciler.flows.validation import Validation, restricted
     from reconciler.report.progress import progress_for
 
     try:
         with without_gc(), progress_for(output) as progress:
             source = where.open(worktree=True)
-            found = restricted(validate(source, progress), source, paths)
+            if only_changed is None:
+                from reconciler.flows.validate import validate
+
+                found = validate(source, progress)
+            else:
+                from reconciler.flows.validate_changed import validate_changed
+
+                found = validate_changed(source, only_changed, progress)
+            found = restricted(found, source, paths)
     except InvalidDocuments as invalid:  # the settings themselves
         found = Validation(invalid.diagnostics, None)
     _show(found, output, reports=reports, folder=folder_in_repository(where.directory))
