@@ -26,6 +26,8 @@ class Merged:
     title: str
     group: str | None
     variants: list[Variant]
+    system: str | None = None
+    """What it is joined to others by."""
 
     @property
     def first(self) -> Probe:
@@ -68,14 +70,15 @@ def _parted(variants: list[Variant]) -> list[Merged]:
     whole = Merged("", None, [Variant(place, probe) for place, probe in ordered])
     told = next(v for v in variants if v.probe is whole.first)
     whole.title = stripped(whole.first.title, told.environment) or whole.first.title
-    whole.group = _group(whole.first, told.environment)
+    whole.group, whole.system = _group(whole.first, told.environment), whole.first.system
     return [whole, *map(_single, apart)]
 
 
 def _single(variant: Variant) -> Merged:
     """A monitor without siblings: it is in an environment only when the tool itself says so."""
     probe = variant.probe
-    return Merged(probe.title, probe.group, [Variant(probe.environment, probe)])
+    system = (probe.alone or probe.system) if probe.system is not None else None
+    return Merged(probe.alone or probe.title, probe.group, [Variant(probe.environment, probe)], system)
 
 
 def _group(probe: Probe, environment: str | None) -> str | None:

@@ -67,9 +67,10 @@ _SPOTS = {
 class Probe:
     """One monitor: a system, or a part of one, with what measures it.
 
-    ``system`` joins monitors that watch the same thing; None: it is a system of its own. ``shared`` is the name of a
-    check that several systems take up, with their addresses as fields. ``environment`` is set where the tool itself
-    says so. ``channels`` are the keys of what is told when it is down.
+    ``system`` joins monitors that watch the same thing; None: it is a system of its own. ``alone`` is the title it has
+    when it isn't merged with others, for titles made of what hosts have in common. ``shared`` is the name of a check
+    that several systems take up, with their addresses as fields. ``environment`` is set where the tool itself says so.
+    ``channels`` are the keys of what is told when it is down.
     """
 
     title: str
@@ -77,6 +78,7 @@ class Probe:
     measures: list[Measure]
     group: str | None = None
     system: str | None = None
+    alone: str | None = None
     shared: str | None = None
     environment: str | None = None
     description: str | None = None

@@ -20,6 +20,10 @@ def _importers() -> dict[str, Importer]:
     return {
         "urls": Importer("a plain list of URLs", "reconciler.importers.urls:read", (".txt",)),
         "gatus": Importer("Gatus", "reconciler.importers.gatus:read", (".yaml", ".yml")),
+        "blackbox": Importer(
+            "Prometheus blackbox_exporter", "reconciler.importers.blackbox:read", (".yaml", ".yml", ".json")
+        ),
+        "uptime-kuma": Importer("Uptime Kuma", "reconciler.importers.kuma:read", (".json",)),
     }
 
 

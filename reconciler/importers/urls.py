@@ -89,7 +89,8 @@ def _probe(line: _Line, group: str | None, at: At, keeper: Keeper, notes: Notes)
     # A name belongs to what is watched; without one, all URLs of a host are parts of one system.
     title = line.name or f"{whole} {measure.part or ''}".strip()
     shared = measure.part or {"ping": "ping", "tcp": "port"}.get(measure.strategy, "http")
-    return Probe(title, at, [measure], group, None if line.name else whole, shared, comments=line.comments)
+    system, alone = (None, None) if line.name else (whole, parts.host)
+    return Probe(title, at, [measure], group, system, alone, shared, comments=line.comments)
 
 
 def _measure(url: str, title: str, at: At, keeper: Keeper, notes: Notes) -> Measure | None:
