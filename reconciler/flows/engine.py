@@ -17,7 +17,7 @@ from pathlib import Path
 from reconciler._version import __version__
 from reconciler.base.bundled import bundled
 
-_STAGES = ("base", "kinds", "model", "render", "source", "versioning", "flows", "plan")
+_STAGES = ("base", "kinds", "model", "render", "source", "versioning", "flows", "plan", "policy")
 _BUNDLED = ("migrations", "schemas")
 _PACKAGE = Path(__file__).resolve().parent.parent
 

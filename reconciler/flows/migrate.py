@@ -16,6 +16,7 @@ from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.resolve import Start, resolve
 from reconciler.kinds.table import API_VERSION, KINDS, V1_KINDS, V1_UNSUPPORTED
 from reconciler.model.resource import Key, Resource
+from reconciler.policy.rules import is_policy_file
 from reconciler.store.open import open_store
 
 TARGETS = (API_VERSION, "v2", "2")
@@ -50,7 +51,7 @@ def rewriting(
         raise UsageError(f"documents can't be brought to version {to!r}", hint=f"there is {API_VERSION}")
     progress = progress or Silent()
     tree = source.tree()
-    entries = [path for path, _ in tree.entries()]
+    entries = [path for path, _ in tree.entries() if not is_policy_file(path)]
     asked = _asked(source, entries, paths)
     wanted = Wanted(source.name, bool(source.settings.include), tuple(_named(name) for name in only))
     progress.stage("migrating", len(asked))
@@ -136,7 +137,7 @@ def _elsewhere(changes: list[FileChange], source: Source) -> set[Key]:
     from reconciler.flows.load import read_file
 
     asked = {change.path for change in changes}
-    others = [path for path, _ in source.tree().entries() if path not in asked]
+    others = [path for path, _ in source.tree().entries() if path not in asked and not is_policy_file(path)]
     return {
         resource.key
         for path, data in source.tree().read(others)

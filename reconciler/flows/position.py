@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.canonical import digest, dumps
 from reconciler.flows.engine import engine_digest
+from reconciler.flows.policy_inputs import operator_inputs
 from reconciler.flows.settings import Settings
 from reconciler.flows.warnings import unpack
 from reconciler.model.plan import Plan, ResourceChange, Stored, Totals
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 
 
 def inputs_digest(settings: Settings, grants: Sequence[tuple[str, str]]) -> str:
-    """What a plan was made from, beside the tree: the tool, the settings, the grants."""
-    return digest(
-        engine_digest().encode(), settings.fingerprint().encode(), dumps([[what, pattern] for what, pattern in grants])
-    )
+    """What a plan was made from, beside the tree: the tool, the settings, the grants, the operator's policies."""
+    granted = dumps([[what, pattern] for what, pattern in grants])
+    return digest(engine_digest().encode(), settings.fingerprint().encode(), granted, *operator_inputs())
 
 
 def unchanged(reader: Reader, source: str, tree: str, settings: Settings) -> Plan | None:

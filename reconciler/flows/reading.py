@@ -12,6 +12,7 @@ from reconciler.flows.load import FileResult, read_file
 from reconciler.flows.progress import Progress
 from reconciler.model.plan import BlobChange
 from reconciler.model.resource import Key, Resource
+from reconciler.policy.rules import is_policy_file
 
 if TYPE_CHECKING:
     from reconciler.source.tree import Tree
@@ -49,13 +50,16 @@ class Reading:
 
 
 def read_tree(tree: Tree, known: Mapping[str, str], *, explicit: bool, full: bool, progress: Progress) -> Reading:
-    """Read the files of the tree whose blob isn't the ``known`` one; all of them when ``full``.
+    """Read the files of the tree whose blob isn't the ``known`` one; all of them when ``full``; of policies only note.
 
     ``explicit``: the user's globs name the files, so that a document of another tool is a fault.
     """
     entries = dict(tree.entries())
-    reading = Reading(files=len(entries), diagnostics=list(tree.faults))
-    unseen = [p for p, sha in entries.items() if full or known.get(p) != sha]
+    changed = [p for p, sha in entries.items() if full or known.get(p) != sha]
+    unseen = [p for p in changed if not is_policy_file(p)]
+    rules = sum(map(is_policy_file, entries))
+    reading = Reading(files=len(entries) - rules, diagnostics=list(tree.faults))
+    reading.blobs += (BlobChange(p, entries[p], 0, 0, b"") for p in changed if is_policy_file(p))
     reading.same = {p for p in unseen if known.get(p) == entries[p]}
     progress.stage("reading", len(unseen))
 

@@ -15,6 +15,7 @@ from reconciler.base.diagnostics import Diagnostic, Path, Place
 from reconciler.base.errors import InvalidDocuments, UsageError
 from reconciler.plan.match import Deletion
 from reconciler.plan.safety import Limits
+from reconciler.policy.rules import PRESETS, Preset
 
 FILE = "gitops.yaml"
 """At the root of the user's repository (or of the folder that is the source); never a document itself."""
@@ -37,10 +38,14 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     external: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Kind to names that another source brings; taken as given where there is no store to ask."""
+    policies: Preset = "off"
+    """Which built-in rules hold; an operator's word holds as well, and more of both is what is asked for."""
 
     def fingerprint(self) -> str:
         """Digest of what decides which resources a commit means."""
-        return digest(dumps([list(self.include), list(self.exclude), {k: list(v) for k, v in self.external.items()}]))
+        policies = [self.policies] if self.policies != "off" else []
+        external = {k: list(v) for k, v in self.external.items()}
+        return digest(dumps([list(self.include), list(self.exclude), external, *policies]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ def _build(data: dict[str, Any]) -> Settings:
         "deletion": _deletion,
         "limits": _limits,
         "external": _external,
+        "policies": _policies,
     }
     found = {}
     for key, value in data.items():
@@ -155,6 +161,17 @@ def _limits(path: Path, value: Any) -> Limits:
             raise _Wrong((*path, key), f"{key} must be a number from 0 on")
         found[names[key]] = number
     return Limits(**found)
+
+
+def _policies(path: Path, value: Any) -> Preset:
+    if not isinstance(value, dict) or not value.keys() <= {"preset"}:
+        raise _Wrong(path, "policies must be a map with preset")
+    preset = value.get("preset", "off")
+    if preset is False:  # how YAML 1.1 reads the word off
+        preset = "off"
+    if preset not in PRESETS:
+        raise _Wrong((*path, "preset"), f"preset must be one of {', '.join(PRESETS)}")
+    return cast(Preset, preset)
 
 
 def _external(path: Path, value: Any) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,1 @@
+"""Rules over resources, slices and whole sources: what they are, what they find, and what is excepted from them."""
