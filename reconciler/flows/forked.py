@@ -21,13 +21,18 @@ _MOST = 8
 _OWN_SHARE = 1.16
 
 
-def map_forked(work: Callable[[T], R], items: Sequence[T], advance: Callable[[int], None]) -> list[R]:
-    """``[work(i) for i in items]``, on as many cores as there are. ``R`` must be picklable; ``work`` must not raise."""
+def map_forked(
+    work: Callable[[T], R], items: Sequence[T], advance: Callable[[int], None], *, own: float = _OWN_SHARE
+) -> list[R]:
+    """``[work(i) for i in items]``, on as many cores as there are. ``R`` must be picklable; ``work`` must not raise.
+
+    ``own``: how much larger the parent's own share is, which is nearer to 1 the longer the work takes.
+    """
     shares = min(_cores(), _MOST, max(1, len(items) // _WORTH_A_CHILD))
     if shares == 1:
         return _all(work, items, advance)
     # A child also writes its results and has them read here, so the parent's own share is a little larger.
-    mine = round(len(items) / shares * _OWN_SHARE)
+    mine = round(len(items) / shares * own)
     size = -(-(len(items) - mine) // (shares - 1))
     parts = [items[:mine], *(items[i : i + size] for i in range(mine, len(items), size))]
     children = [_spawn(work, part) for part in parts[1:]]

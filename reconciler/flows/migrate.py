@@ -60,7 +60,7 @@ def rewriting(
     def work(item: tuple[str, bytes]) -> FileChange:
         return migrate_file(item[0], item[1], wanted)
 
-    changes = map_forked(work, contents, progress.advance)
+    changes = map_forked(work, contents, progress.advance, own=1.02)
     changes = _without_lenient(changes, source, wanted)
     failed = [d for change in changes for d in change.failed]
     if failed:

@@ -71,7 +71,8 @@ class Claims:
         step = path[-1]
         container = isinstance(value, (dict, list))
         if not container:
-            yield from (origin for _, origin in self._followed.carried(path))
+            if (origin := self._followed.origin(path)) is not None:
+                yield origin
         elif isinstance(step, int) and claimed is not None and isinstance(old, list):
             counted = Counter(
                 origin[len(claimed)]

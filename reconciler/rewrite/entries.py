@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from reconciler.base.diagnostics import Path
 from reconciler.rewrite.text import column, line_start, rest
 from reconciler.source.layout import Layout, Node, merges
-from reconciler.source.scalars import BadNumber, resolve
+from reconciler.source.scalars import PLAIN, BadNumber
 
 _COLON = re.compile(r"[ \t]*:")
 
@@ -89,10 +89,10 @@ class Entries:
 
     def _entry(self, key: Node | None, value: Node, start: int, after: int, end: int) -> Entry:
         first = line_start(self._text, start)
-        before = self._text[first:start].lstrip("\ufeff")
-        return Entry(
-            key, value, start, column(self._text, start), bool(before.strip()), after, end, rest(self._text, end)[1]
-        )
+        before = self._text[first:start]
+        if before.startswith("\ufeff"):
+            before = before[1:]
+        return Entry(key, value, start, len(before), bool(before.strip()), after, end, rest(self._text, end)[1])
 
 
 class Style(NamedTuple):
@@ -147,7 +147,7 @@ class Style(NamedTuple):
 def _resolved(text: str) -> Any:
     """What a plain scalar reads as."""
     try:
-        return resolve(text)
+        return PLAIN[text]
     except BadNumber:
         return None
 

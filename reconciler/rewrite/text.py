@@ -68,7 +68,8 @@ class Edits:
 
 def line_start(text: str, at: int) -> int:
     """Where the line of an offset begins."""
-    return max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
+    start = text.rfind("\n", 0, at) + 1
+    return text.rfind("\r", start, at) + 1 or start
 
 
 def line_end(text: str, at: int) -> int:

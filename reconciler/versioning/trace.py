@@ -76,6 +76,10 @@ class Followed:
                 if _has(self._trace._original, candidate):
                     yield candidate
 
+    def origin(self, path: Path) -> Path | None:
+        """Where the scalar at ``path`` was, when it was carried along as it was."""
+        return getattr(_get(self._trace._migrated, path)[1], "origin", None)
+
     @property
     def anywhere(self) -> dict[str | int, str | int]:
         """New name to old name of keys that are renamed wherever they stand."""
