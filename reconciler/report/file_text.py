@@ -69,7 +69,7 @@ def restored_text(path: str, backup: str, done: Restored) -> Iterator[str]:
     yield safe(f"{path} is {backup} now, at generation {done.generation}.")
     if done.version < KNOWN:
         yield f"Its tables are at version {done.version}; whoever opens it next brings them to {KNOWN}."
-    yield "Start workers again if any went on; gitops plan shows what git says beyond it."
+    yield "gitops plan shows what git says beyond it."
 
 
 def size(number: int) -> str:

@@ -6,6 +6,7 @@ contention, whatever the busy timeout. ``synchronous=FULL`` makes an acknowledge
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,6 +57,7 @@ class Database:
                 if not readonly or Path(f"{path}-wal").exists():
                     raise
                 self._connect("ro&immutable=1")
+            self._file = self._found()
 
     def _connect(self, mode: str) -> None:
         where = MEMORY if self.path == MEMORY else f"{Path(self.path).absolute().as_uri()}?mode={mode}"
@@ -132,6 +134,19 @@ class Database:
         """All rows of one statement. Raises ``StoreError``."""
         with translated(self.path):
             return self._db.execute(sql, values).fetchall()
+
+    def still_there(self) -> None:
+        """Raise ``StoreError`` once the file has made way for another, as by a restore: whoever has it open would go on
+        with what nobody else sees, and not even be told."""
+        if self._found() != self._file:
+            raise StoreError(f"the store {self.path} isn't the file any more that was opened", hint="open it again")
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def clock(self) -> float:
         """Epoch seconds by the database's clock."""

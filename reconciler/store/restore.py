@@ -34,8 +34,9 @@ class Restored(NamedTuple):
 
 
 def restore(path: str, backup: str, *, actor: str, force: bool = False, lock_timeout: float = 10.0) -> Restored:
-    """Put the backup in the place of the store. ``force``: although workers or others have it open; they go on with
-    what was moved aside until they are started again. Raises ``StoreError``; then the store is as it was."""
+    """Put the backup in the place of the store. ``force``: although workers or others have it open; what they do until
+    they notice, workers within seconds, is done to what was moved aside. Raises ``StoreError``; then nothing changed.
+    """
     if path == MEMORY:
         raise StoreError("a store in memory can't be restored", hint="name a file with --store")
     if Path(path).exists() and Path(backup).exists() and os.path.samefile(path, backup):
@@ -114,7 +115,7 @@ def _take(db: sqlite3.Connection, path: str, *, force: bool) -> None:
     try:
         if not force:
             version_of(db, path)  # what belongs to another program isn't ours to replace
-            hint = "stop them first; with --force they go on with what is moved aside, until they are started again"
+            hint = "stop them first; with --force what they finish until they notice is lost to the new store"
             refuse_live(db, path, "replaced", hint=hint)
         if db.execute("pragma journal_mode=delete").fetchone() == ("delete",):
             db.execute("begin exclusive")
@@ -125,7 +126,7 @@ def _take(db: sqlite3.Connection, path: str, *, force: bool) -> None:
     if not force:
         raise StoreInUse(
             f"the store {path} can't be replaced while another process has it open",
-            hint="stop it first; with --force it goes on with what is moved aside",
+            hint="stop it first; with --force what it still does is done to what is moved aside",
         )
     with suppress(sqlite3.Error):
         db.execute("pragma wal_checkpoint(truncate)")

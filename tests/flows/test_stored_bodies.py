@@ -12,14 +12,16 @@ import pytest
 
 from reconciler._version import __version__
 from reconciler.base.canonical import digest, dumps, loads
-from reconciler.base.errors import PlanRefused
+from reconciler.base.errors import PlanRefused, StoreInUse
 from reconciler.flows import position
-from reconciler.flows.work.events import Started
+from reconciler.flows.work.events import Started, StoreAway, StoreBack, Taken
 from reconciler.kinds.table import STRATEGIES
 from reconciler.model.plan import Action, Cause, Plan, ResourceChange, SliceChange
 from reconciler.report.style import Style
 from reconciler.report.worker_log import event_json, event_text
+from reconciler.store.backup import back_up
 from reconciler.store.open import open_executing, open_store
+from reconciler.store.restore import restore
 from reconciler.store.sql_writer import SqlStore
 from reconciler.versioning.stored import Unreadable, census, current, heads, needs
 from tests.servers.sources import Source
@@ -322,3 +324,30 @@ def test_a_real_worker_says_what_it_knows(source: Source, there: Targets) -> Non
         source.apply()
 
     working(source.path, scenario)
+
+
+# -- a store that is replaced ------------------------------------------------------------------------------------------
+
+
+def test_a_worker_goes_on_with_the_store_that_was_put_in_place(source: Source, there: Targets, tmp_path: Path) -> None:
+    source.check("first", f"{there.url}/first")
+    source.apply()
+    back_up(str(source.path), str(tmp_path / "backup.db"))
+    source.check("second", f"{there.url}/second")
+    source.apply()
+
+    async def scenario(shift: Shift) -> None:
+        await shift.until(lambda: there.asked["/second"])
+        with pytest.raises(StoreInUse):
+            restore(str(source.path), str(tmp_path / "backup.db"), actor="ada")
+        restore(str(source.path), str(tmp_path / "backup.db"), actor="ada", force=True)
+        await shift.until(lambda: shift.said(StoreBack))
+        asked = there.asked["/second"]
+        runs = len(source.runs())
+        await shift.until(lambda: len(source.runs()) > runs + 1)
+        assert there.asked["/second"] <= asked + 1, "it isn't in the backup"
+
+    events = working(source.path, scenario)
+    [away] = [e for e in events if isinstance(e, StoreAway)]
+    assert "isn't the file any more that was opened" in away.sentence
+    assert [e.generation for e in events if isinstance(e, Taken)][-1] == 1

@@ -95,7 +95,7 @@ def backup(where: Where, output: Output, *, file: Path, force: bool) -> None:
 
 @command.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Although workers are alive; they must be started again afterwards.")
+@click.option("--force", is_flag=True, help="Although workers are alive; they notice within seconds.")
 @LOCK_TIMEOUT
 @reads_store()
 @prints(quiet=True)
