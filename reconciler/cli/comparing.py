@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import os
+
 from reconciler.cli.frame import without_gc
 from reconciler.cli.options import Where
 from reconciler.plan.focus import Focus
+from reconciler.report.links import Links
 from reconciler.report.output import Output
 
 
-def compare(where: Where, output: Output, *, base: str, focus: Focus, wanted: bool, full: bool) -> int:
+def compare(
+    where: Where, output: Output, *, base: str, focus: Focus, link_base: str | None, wanted: bool, full: bool
+) -> int:
     """From the commit ``base`` to what ``where`` says; the exit code."""
     from reconciler.cli.planning import Shown, exit_code, show
     from reconciler.flows.ancestry import with_ancestors
     from reconciler.flows.between import between
     from reconciler.report.progress import progress_for
 
+    links = links_for(where, link_base)
     head = where.open()
     older = where._replace(rev=base, worktree=False).open()
     with without_gc(), progress_for(output) as progress, between(older, head, progress) as found:
         aimed = with_ancestors(focus, found.plan, found.known)
-        show(Shown(found.plan, found.bodies, aimed, base=found.base), output, full=full)
+        show(Shown(found.plan, found.bodies, aimed, found.base, links), output, full=full)
     return exit_code(found.plan, wanted=wanted)
+
+
+def links_for(where: Where, link_base: str | None) -> Links:
+    """Where files stand at their forge. Raises ``UsageError``."""
+    from reconciler.flows.opened import folder_in_repository
+
+    return Links.of(link_base, os.environ, folder_in_repository(where.directory))

@@ -58,6 +58,14 @@ _OPTIONS = (
 )
 
 
+LINK_BASE = click.option(
+    "--link-base",
+    envvar="GITOPS_LINK_BASE",
+    metavar="URL",
+    help="The repository at its forge, for links of --format markdown; CI jobs say it. [GITOPS_LINK_BASE]",
+)
+
+
 def focuses(command: F) -> F:
     """Hands the command a :class:`Focus`."""
 

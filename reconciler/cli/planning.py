@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.plan.focus import EVERYTHING, Focus
+from reconciler.report.links import NO_LINKS, Links
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
@@ -27,21 +28,26 @@ class Shown(NamedTuple):
     bodies: Callable[[Plan], Mapping[SliceKey, bytes]]
     focus: Focus = EVERYTHING
     base: str = ""
+    links: Links = NO_LINKS
 
 
-def show_plan(plan: Plan, reader: Reader, output: Output, *, full: bool = False, focus: Focus = EVERYTHING) -> None:
+def show_plan(plan: Plan, reader: Reader, output: Output, *, full: bool = False) -> None:
     """Print it as asked for, with what the store holds beside it."""
-    show(Shown(plan, lambda part: old_bodies(part, reader), focus), output, full=full)
+    show(Shown(plan, lambda part: old_bodies(part, reader)), output, full=full)
 
 
 def show(shown: Shown, output: Output, *, full: bool = False) -> None:
     """Print it as asked for; what is quiet isn't even put into words."""
-    plan, bodies, focus, base = shown
+    plan, bodies, focus, base, links = shown
     if output.json:
         from reconciler.report.plan_json import compared_json, plan_json
 
         made = compared_json(plan, bodies, base, focus) if base else plan_json(plan, bodies, focus)
         output.data(made)
+    elif output.format == "markdown":
+        from reconciler.report.plan_markdown import plan_markdown
+
+        output.result(plan_markdown(plan, bodies, links=links, base=base, focus=focus))
     elif not output.quiet:
         from reconciler.report.plan_text import plan_text
 

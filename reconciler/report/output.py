@@ -11,7 +11,7 @@ from typing import Any, Literal, TextIO
 
 from reconciler.report.style import Style, style_for
 
-Format = Literal["text", "table", "yaml", "json", "sarif", "junit", "github", "gitlab", "rdjson"]
+Format = Literal["text", "table", "yaml", "json", "markdown", "sarif", "junit", "github", "gitlab", "rdjson"]
 """``text`` is what a command does when nothing is asked for. The last five are those of findings."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.comparing import compare
-from reconciler.cli.focusing import focuses
+from reconciler.cli.focusing import LINK_BASE, focuses
 from reconciler.cli.lazy import Command
 from reconciler.cli.options import EXIT_CODE, FULL, Where, prints, reads_source
 from reconciler.plan.focus import Focus
@@ -16,12 +16,21 @@ from reconciler.report.output import Output
 @click.argument("older", metavar="A")
 @click.argument("newer", metavar="[B]", required=False)
 @focuses
+@LINK_BASE
 @EXIT_CODE
 @FULL
 @reads_source(offline=True)
-@prints(quiet=True)
+@prints(quiet=True, formats=("text", "json", "markdown"))
 def command(
-    where: Where, output: Output, *, older: str, newer: str | None, focus: Focus, exit_code: bool, full: bool
+    where: Where,
+    output: Output,
+    *,
+    older: str,
+    newer: str | None,
+    focus: Focus,
+    link_base: str | None,
+    exit_code: bool,
+    full: bool,
 ) -> int:
     """Show what changes from commit A to commit B, slice by slice, without a store or credentials.
 
@@ -32,4 +41,4 @@ def command(
         if where.worktree:
             raise click.UsageError("the commit B and --worktree exclude each other")
         where = where._replace(rev=newer)
-    return compare(where, output, base=older, focus=focus, wanted=exit_code, full=full)
+    return compare(where, output, base=older, focus=focus, link_base=link_base, wanted=exit_code, full=full)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.focusing import focuses
+from reconciler.cli.focusing import LINK_BASE, focuses
 from reconciler.cli.frame import without_gc
 from reconciler.cli.lazy import Command
 from reconciler.cli.options import EXIT_CODE, FULL, Where, prints, reads_source
 from reconciler.plan.focus import EVERYTHING, Focus
+from reconciler.report.links import NO_LINKS
 from reconciler.report.output import Output
 
 
@@ -24,10 +25,11 @@ from reconciler.report.output import Output
 @click.option("--force", is_flag=True, help="Lift the guards: deletions, empty source, rolled back commit.")
 @click.option("--base", metavar="REV", help="Compare with this commit instead of a store: for pull requests.")
 @focuses
+@LINK_BASE
 @EXIT_CODE
 @FULL
 @reads_source(planning=True)
-@prints(quiet=True)
+@prints(quiet=True, formats=("text", "json", "markdown"))
 def command(
     where: Where,
     output: Output,
@@ -36,6 +38,7 @@ def command(
     force: bool,
     base: str | None,
     focus: Focus,
+    link_base: str | None,
     exit_code: bool,
     full: bool,
 ) -> int:
@@ -45,12 +48,12 @@ def command(
     With --base no store is read: it shows what changed in git since that commit, as an apply would carry it out.
     """
     if base is None:
-        return run(where, output, out=out, force=force, wanted=exit_code, full=full, focus=focus)
+        return run(where, output, out=out, force=force, wanted=exit_code, full=full, focus=focus, link_base=link_base)
     if out is not None or force:
         raise click.UsageError("--base compares two commits, which no apply does: leave --out and --force away")
     from reconciler.cli.comparing import compare
 
-    return compare(where, output, base=base, focus=focus, wanted=exit_code, full=full)
+    return compare(where, output, base=base, focus=focus, link_base=link_base, wanted=exit_code, full=full)
 
 
 def run(
@@ -62,9 +65,11 @@ def run(
     wanted: bool,
     full: bool,
     focus: Focus = EVERYTHING,
+    link_base: str | None = None,
 ) -> int:
     """Plan and show; ``gitops apply --dry-run`` comes here as well."""
-    from reconciler.cli.planning import exit_code, show_plan
+    from reconciler.cli.comparing import links_for
+    from reconciler.cli.planning import Shown, exit_code, old_bodies, show
     from reconciler.cli.stores import store_to_read
     from reconciler.flows.position import plan_source
     from reconciler.report.progress import progress_for
@@ -83,7 +88,8 @@ def run(
             from reconciler.flows.ancestry import with_ancestors
 
             focus = with_ancestors(focus, plan, store)
-        show_plan(plan, store, output, full=full, focus=focus)
+        links = links_for(where, link_base) if output.format == "markdown" else NO_LINKS
+        show(Shown(plan, lambda part: old_bodies(part, store), focus, links=links), output, full=full)
         if out is not None:
             output.note(f"The plan is saved: gitops apply {out}")
     return exit_code(plan, wanted=wanted)
