@@ -15,7 +15,7 @@ from reconciler.base.errors import GitopsError, InvalidDocuments, UsageError
 from reconciler.flows.importing_file import MOST_BYTES, GivenFile
 from reconciler.importers.compose import Composed, composed
 from reconciler.importers.port import Imported, Importer, Note, Notes, Unreadable
-from reconciler.importers.probe import Probe
+from reconciler.importers.probe import Channel, Probe
 from reconciler.importers.table import importer, importers, reader
 
 if TYPE_CHECKING:
@@ -113,16 +113,17 @@ def _valid(imported: Imported, notes: Notes) -> Composed:
         errors = _errors(whole.files)
         if not errors:
             return whole
-        culprits = {id(probe): (probe, error) for error in errors for probe in _owners(whole, error)}
+        culprits = {id(owner): (owner, error) for error in errors for owner in _owners(whole, error)}
         if not culprits:
             first = errors[0]
             raise GitopsError(
                 f"the documents would not be valid; nothing was written: {first.place}: {first.message}",
                 hint="this is a mistake of the importer; leave out what it speaks of",
             )
-        for probe, error in culprits.values():
-            notes.left(probe.at, f"{probe.title} can't be written as a document: {error.message}", error.hint)
+        for owner, error in culprits.values():
+            notes.left(owner.at, f"{owner.title} can't be written as a document: {error.message}", error.hint)
         imported.probes = [probe for probe in imported.probes if id(probe) not in culprits]
+        imported.channels = [channel for channel in imported.channels if id(channel) not in culprits]
         if not imported.probes:
             return Composed({}, {})
 
@@ -143,8 +144,8 @@ def _errors(files: dict[str, str]) -> list[Diagnostic]:
     return []
 
 
-def _owners(whole: Composed, error: Diagnostic) -> list[Probe]:
-    """The monitors behind the document that a fault is in."""
+def _owners(whole: Composed, error: Diagnostic) -> list[Probe | Channel]:
+    """The monitors, or the channel, behind the document that a fault is in."""
     if error.place is None:
         return []
     kind, name = "", ""

@@ -15,12 +15,14 @@ MESSAGE = 'trigger.payload.systemId ~ " is " ~ trigger.payload.newStatus'
 """An expression: what happened, in a few words."""
 
 
-def automations(channels: Sequence[Channel], systems: Sequence[tuple[str, list[Probe]]]) -> list[dict[Any, Any]]:
-    """The documents; none when nobody is told. ``systems``: each with its monitors."""
+def automations(
+    channels: Sequence[Channel], systems: Sequence[tuple[str, list[Probe]]]
+) -> tuple[list[dict[Any, Any]], dict[str, Channel]]:
+    """The documents, none when nobody is told, and what each was made of, by name. ``systems``: with their monitors."""
     users = {c.key: [name for name, probes in systems if any(c.key in p.channels for p in probes)] for c in channels}
     used = [channel for channel in channels if users[channel.key]]
     if not used:
-        return []
+        return [], {}
     names = told_apart([[slug(f"tell {channel.title}", "tell")] for channel in used])
     permissions = sorted({action["action"].partition("@")[0] for channel in used for action in channel.actions})
     account = {
@@ -34,7 +36,7 @@ def automations(channels: Sequence[Channel], systems: Sequence[tuple[str, list[P
         _automation(channel, name, [] if len(users[channel.key]) == len(systems) else users[channel.key])
         for channel, name in zip(used, names, strict=True)
     ]
-    return [account, *told]
+    return [account, *told], dict(zip(names, used, strict=True))
 
 
 def _automation(channel: Channel, name: str, systems: list[str]) -> dict[Any, Any]:

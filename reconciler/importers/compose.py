@@ -10,22 +10,22 @@ from typing import NamedTuple
 from reconciler.base.canonical import dumps
 from reconciler.importers.automations import automations
 from reconciler.importers.drafts import Draft
-from reconciler.importers.families import Merged, merged
+from reconciler.importers.families import Merged, host_of, merged
 from reconciler.importers.fields import Fields
 from reconciler.importers.layout import Files, body, check
 from reconciler.importers.names import shortened, slug, told_apart
 from reconciler.importers.port import Imported, Notes
-from reconciler.importers.probe import At, Probe
+from reconciler.importers.probe import At, Channel, Probe
 from reconciler.importers.sharing import Shared, share
 
 _PARTS = {"ping": "ping", "http": "http", "tls": "certificate"}
 
 
 class Composed(NamedTuple):
-    """``files`` are texts by path; ``owners`` the monitors that each document was made of, by kind and name."""
+    """``files`` are texts by path; ``owners`` is what each document was made of, by kind and name."""
 
     files: dict[str, str]
-    owners: dict[tuple[str, str], list[Probe]]
+    owners: dict[tuple[str, str], list[Probe | Channel]]
 
 
 def composed(imported: Imported, notes: Notes) -> Composed:
@@ -49,8 +49,9 @@ def composed(imported: Imported, notes: Notes) -> Composed:
     files.checks = [check(name, each.measure) for each, name in zip(shared, names, strict=True)]
     for draft in drafts:
         files.system(draft, set(names))
-    files.automations = automations(imported.channels, [(d.name, [p.first for p in d.probes]) for d in drafts])
-    return Composed(files.texts(), _owners(drafts, originals))
+    users = [(draft.name, [probe.first for probe in draft.probes]) for draft in drafts]
+    files.automations, channels = automations(imported.channels, users)
+    return Composed(files.texts(), _owners(drafts, originals, channels))
 
 
 _Own = tuple[Draft, Merged, int]
@@ -80,8 +81,10 @@ def _name_checks(drafts: Sequence[Draft], shared: Sequence[Shared], own: Sequenc
     return names[: len(shared)]
 
 
-def _owners(drafts: Sequence[Draft], originals: dict[int, Probe]) -> dict[tuple[str, str], list[Probe]]:
-    owners: dict[tuple[str, str], list[Probe]] = {}
+def _owners(
+    drafts: Sequence[Draft], originals: dict[int, Probe], channels: dict[str, Channel]
+) -> dict[tuple[str, str], list[Probe | Channel]]:
+    owners: dict[tuple[str, str], list[Probe | Channel]] = {("Automation", n): [c] for n, c in channels.items()}
     for draft in drafts:
         owners["System", draft.name] = [originals[id(v.probe)] for probe in draft.probes for v in probe.variants]
         for name, probe, _ in draft.checks:
@@ -128,7 +131,9 @@ def _name_systems(drafts: Sequence[Draft]) -> None:
     wishes = []
     for draft in drafts:
         name = slug(draft.title, "system")
-        wishes.append([name, slug(f"{draft.group} {draft.title}", name)] if draft.group else [name])
+        wish = [name, slug(f"{draft.group} {draft.title}", name)] if draft.group else [name]
+        host = host_of(draft.probes[0].first.measures[0]) if draft.probes else None
+        wishes.append([*wish, slug(f"{draft.title} {host}", name)] if host and "{{" not in host else wish)
     for draft, name in zip(drafts, told_apart(wishes), strict=True):
         draft.name = name
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.base.canonical import dumps
 from reconciler.importers.names import slug
-from reconciler.importers.places import PRODUCTION, address, family, rank, stripped
+from reconciler.importers.places import PRODUCTION, address, family, known, rank, stripped
 from reconciler.importers.probe import Measure, Probe, plain
+
+_PRODUCTION = re.compile(r"\b(?:production|prod|prd)\b", re.IGNORECASE)
 
 
 class Variant(NamedTuple):
@@ -86,9 +89,16 @@ def _group(probe: Probe, environment: str | None) -> str | None:
 
 
 def _told(probe: Probe) -> str | None:
-    """The environment that the addresses tell, when all of them tell the same."""
+    """The environment that the addresses tell, when all of them tell the same; else the group or the title."""
     told = {family(host)[1] for host in map(host_of, probe.measures) if host is not None}
-    return told.pop() if len(told) == 1 else None
+    if len(told) != 1:
+        return None
+    place = told.pop()
+    if place is not None:
+        return place
+    if probe.group and (place := known(probe.group.strip())) is not None:
+        return place
+    return PRODUCTION if _PRODUCTION.search(probe.title) else None
 
 
 def host_of(measure: Measure) -> str | None:

@@ -96,6 +96,7 @@ class Channel:
 
     key: str
     title: str
+    at: At
     actions: list[dict[Any, Any]]
     recovery: bool = False
     comments: list[str] = field(default_factory=list)

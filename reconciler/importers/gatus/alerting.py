@@ -55,7 +55,12 @@ class Alerting:
                 self._notes.left(
                     file.at(path), f"no endpoint alerts by {kind}", "nothing to do, unless that is a mistake"
                 )
-        return [channel for channel in self._channels.values() if channel is not None]
+        found = [channel for channel in self._channels.values() if channel is not None]
+        both = {channel.title for channel in found if channel.recovery}
+        for channel in found:
+            if not channel.recovery and channel.title in both:
+                channel.title += " of outages only"
+        return found
 
     def tell(self, alerts: Any, path: Path, file: File, probe: Probe) -> None:
         """Give a monitor the channels and thresholds of its alerts."""
@@ -126,8 +131,8 @@ class Alerting:
         actions = PROVIDERS[kind](Provider(kind, config, where, place, self._keeper, self._notes))
         if actions is None:
             return None
-        title = _TITLES[kind] + (", and when it is over" if recovery and kind in self._channels else "")
-        return Channel(key, title, actions, recovery, list(where.above(place)))
+        title = _TITLES[kind]
+        return Channel(key, title, where.at(place), actions, recovery, list(where.above(place)))
 
     def _thresholds(self, limits: set[tuple[int, int]], probe: Probe, file: File, path: Path) -> None:
         failures, successes = min(limits)

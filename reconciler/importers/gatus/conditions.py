@@ -133,6 +133,13 @@ def connected(condition: Condition) -> bool:
     raise Untold("it is healthy when nothing answers, which no check is", "a script can turn it round")
 
 
+def serving(condition: Condition) -> str:
+    """``[BODY].status == SERVING`` of the health service. Raises :class:`Untold`."""
+    if condition.form != "literal" or condition.operator != "==":
+        raise Untold("what a service says can only be equal to one word")
+    return condition.value
+
+
 def _status(c: Condition) -> tuple[list[dict[Any, Any]], str | None]:
     if c.form == "pat" and c.operator == "==" and (match := re.fullmatch(r"([1-5])(?:\*|\?\?|xx)", c.value.strip())):
         start = int(match[1]) * 100

@@ -161,7 +161,13 @@ def _condition(text: str, measure: Measure, probe: Probe) -> tuple[list[dict[Any
         said = [c.certificate(condition)]
         (measure if measure.strategy == "tls" else _certificate(measure, probe)).assertions += said
         return said, None
+    if measure.strategy == "grpc" and (condition.subject, condition.path) == ("BODY", ".status"):
+        measure.assertions[:] = [holds("status", "equals", c.serving(condition))]
+        return measure.assertions, None
     said, note = c.assertions(condition, FIELDS[measure.strategy])
+    if measure.settings.get("recordType") == "MX" and said[0]["operator"] == "includes":
+        said[0] |= {"jsonPath": "$", "operator": "contains"}
+        note = "records of the type MX begin with their preference here, so it looks for this text in all of them"
     if measure.strategy == "tcp":
         measure.collector = "banner"
     measure.assertions += said

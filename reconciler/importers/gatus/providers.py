@@ -112,7 +112,7 @@ def _github(provider: Provider) -> Actions | None:
     }
     if match[1] != "https://github.com":
         config["apiUrl"] = f"{match[1]}/api/v3"
-    return [{"action": "github.issue@1", "config": config}]
+    return [{"id": "issue", "action": "github.issue@1", "config": config}]
 
 
 def _custom(provider: Provider) -> Actions | None:

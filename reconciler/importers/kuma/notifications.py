@@ -94,7 +94,7 @@ class Notifications:
             hint = "write an Automation, for example with webhook@1 or run_script@1"
             self._notes.left(at, f"the notification {name} ({kind or 'of no type'}) has no action here", hint)
             return None
-        return Channel(f"{self._file.name} {number}", name, [block], recovery=True)
+        return Channel(f"{self._file.name} {number}", name, at, [block], recovery=True)
 
 
 def _block(kind: str, given: _Given) -> dict[str, Any] | None:
