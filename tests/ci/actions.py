@@ -93,7 +93,7 @@ class Runner:
         return Step(done.returncode, done.stdout, given)
 
     def _text(self, text: Any, context: Mapping[str, Any]) -> str:
-        return _EXPRESSION.sub(lambda found: _as_text(self._value(found[1], context)), str(text))
+        return _EXPRESSION.sub(lambda found: str(self._value(found[1], context)), str(text))
 
     def _value(self, expression: str, context: Mapping[str, Any]) -> Any:
         """By way of jinja, whose expressions differ in their operators and in names with a dash."""
@@ -116,8 +116,4 @@ def _at(context: Mapping[str, Any], name: str) -> Any:
     found: Any = context
     for part in name.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def _as_text(value: Any) -> str:
-    return "" if value is None else str(value)
+    return "" if found is None else found  # there, null equals the empty text
