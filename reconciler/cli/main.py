@@ -27,6 +27,7 @@ _COMMANDS = {
         "explain": ("explain", "Explain a kind or one of its fields"),
         "migrate": ("migrate", "Bring documents of older versions to the current one, in their files"),
         "import": ("import_", "Write documents out of another tool's configuration"),
+        "policy": ("policy", "List, explain and test the rules that documents have to keep"),
         "schema": ("schema", "Print or export the JSON Schemas for editors"),
         "comment": ("comment", "Keep a plan as one comment on a pull request"),
     },

@@ -120,7 +120,6 @@ class Expected(Model):
 
     policy: Name
     resource: Annotated[str, AfterValidator(_pattern)]
-    line: int | None = Field(None, ge=1)
 
 
 class Case(Model):

@@ -161,6 +161,18 @@ TABLE = (
             "permission-not-granted": "the operator hasn't granted this source the permission",
         }
     ),
+    Row(
+        {
+            "not-a-policy": "what stands below `policies/` is none",
+            "unknown-policy": "there is no such rule",
+            "policy-conflict": "a rule's name is taken, by the operator or by another",
+            "policy-broken": "a rule can't be judged: its expression fails, or takes too long",
+            "policy-library": "the library that judges a rule isn't installed on this machine",
+            "policy-exception": "an exception from a rule of the operator's, or from none (*warning*)",
+            "policy-exception-expired": "an exception that has ended, so that it doesn't hold (*warning*)",
+            "policy-test": "a test case of a rule comes out otherwise",
+        }
+    ),
 )
 
 MEANINGS = {code: meaning for row in TABLE for code, meaning in row.codes.items()}

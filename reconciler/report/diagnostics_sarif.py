@@ -40,6 +40,8 @@ def render(found: Findings) -> str:
 
 
 def _rule(code: str) -> dict[str, Any]:
+    if code.startswith("policy/"):
+        return _policy(code)
     meaning = MEANINGS.get(code, code.replace("-", " "))
     plain = meaning.replace("*", "").replace("`", "")
     return {
@@ -50,6 +52,19 @@ def _rule(code: str) -> dict[str, Any]:
             "text": f"{plain}. The table of diagnostics in the README of gitops lists the code {code}.",
             "markdown": f"`{code}`: {meaning}. The README of gitops lists it under *Diagnostics*.",
         },
+    }
+
+
+def _policy(code: str) -> dict[str, Any]:
+    """A rule of a policy, which no table knows."""
+    name = code.removeprefix("policy/")
+    text = f"The policy {name} doesn't hold."
+    command = f"gitops policy explain {name}"
+    return {
+        "id": code,
+        "name": "Policy" + "".join(word.title() for word in name.split("-")),
+        "shortDescription": {"text": text},
+        "help": {"text": f"{text} {command} tells why there is such a rule.", "markdown": f"{text} See `{command}`."},
     }
 
 

@@ -25,7 +25,7 @@ from reconciler.versioning.upgrade import upgrade
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NEGATIVE = EXAMPLES / "negative"
-POSITIVE = ["01-quickstart", "02-environments", "03-version-1", "04-automation", "05-several-sources"]
+POSITIVE = ["01-quickstart", "02-environments", "03-version-1", "04-automation", "05-several-sources", "06-policies"]
 SOURCES = {"05-several-sources": ("platform", "shop")}
 """Folders of an example that are sources, in the order they are applied in; else the example itself is one."""
 UPDATE = os.environ.get("GITOPS_UPDATE_GOLDENS") == "1"
@@ -133,6 +133,14 @@ def test_a_fault_is_told_to_the_letter(name: str, tmp_path: Path, run: Run) -> N
         shutil.copy(folder / "store.db", tmp_path)
         told = run(tmp_path, gitops("history", "--store", "store.db"))
         assert told.stdout.startswith("Nothing was applied yet.")
+
+
+def test_the_policies_of_an_example_come_out_as_their_cases_say(tmp_path: Path, run: Run) -> None:
+    folder = checked_out(run, EXAMPLES / "06-policies", tmp_path / "work")
+    assert run(folder, gitops("policy", "test")).stdout.endswith("cases come out as written.\n")
+    file = folder / "policies" / "timeouts.yaml"
+    file.write_text(file.read_text().replace("timeout * 2 <=", "timeout * 3 <="))
+    assert "half of the interval is fine" in run(folder, gitops("policy", "test"), code=1).stdout
 
 
 def test_version_1_means_the_same_once_it_is_migrated(tmp_path: Path, run: Run) -> None:
