@@ -40,6 +40,8 @@ class Options:
     """Take the names in ``external`` as given: there is no store to ask."""
     moved_past: Callable[[str], bool] = lambda held: True
     """Whether the tree is newer than the commit that a rollback turned away from."""
+    policies: Policies | None = None
+    """The rules to hold, whatever the source and the operator say; as for a rule's test cases."""
 
 
 def make_plan(
@@ -52,7 +54,8 @@ def make_plan(
     """
     options, progress = options or Options(), progress or Silent()
     with reader.snapshot():
-        now = _Now.of(reader, tree.name, settings).judged_by(policies_of(tree, settings), tree)
+        policies = options.policies or policies_of(tree, settings)
+        now = _Now.of(reader, tree.name, settings).judged_by(policies, tree)
         explicit = bool(settings.include)
         reading = read_tree(tree, now.blobs, explicit=explicit, full=now.full, progress=progress)
         again = set() if now.full else _judged_again(reader, tree.name, reading)
