@@ -150,12 +150,14 @@ def apply(
     settings: Overrides | None = None,
     actor: str | None = None,
     lock_timeout: float = 10.0,
+    old_workers: bool = False,
 ) -> Applied:
     """Bring the store to what a folder says, or commit a reviewed plan exactly; one transaction either way.
 
     A plan needs ``store``, and is refused with ``StalePlan`` when the store has moved on since. For a folder the plan
     is made under the lock, and returned with what came of it. ``actor`` is written into the history, by default the
-    account; ``lock_timeout`` is in seconds. Raises what :func:`plan` raises, and ``LockHeld``.
+    account; ``lock_timeout`` is in seconds. Raises what :func:`plan` raises, ``LockHeld``, and ``PlanRefused`` where
+    live workers are too old to read what would be written, unless ``old_workers`` says that they may be.
 
         applied = api.apply(".", actor="deploy job")
         print(applied.committed, applied.generation)
@@ -167,14 +169,18 @@ def apply(
             raise UsageError("a plan doesn't say which store it is for", hint="pass store=, as it was planned against")
         writer = open_store(fspath(store))
         try:
-            return apply_reviewed(writer, what, actor=who, lock_timeout=lock_timeout)
+            return apply_reviewed(writer, what, actor=who, lock_timeout=lock_timeout, old_workers=old_workers)
         finally:
             writer.close()
     source = open_source(Path(what), settings or Overrides(), rev=rev, worktree=worktree)
     writer = open_store(source.store if store is None else fspath(store))
     try:
         return apply_planned(
-            writer, lambda: plan_source(source, writer, force=force), actor=who, lock_timeout=lock_timeout
+            writer,
+            lambda: plan_source(source, writer, force=force),
+            actor=who,
+            lock_timeout=lock_timeout,
+            old_workers=old_workers,
         )
     finally:
         writer.close()

@@ -135,11 +135,11 @@ class Database:
         with translated(self.path):
             return self._db.execute(sql, values).fetchall()
 
-    def still_there(self) -> None:
-        """Raise ``StoreError`` once the file has made way for another, as by a restore: whoever has it open would go on
-        with what nobody else sees, and not even be told."""
-        if self._found() != self._file:
-            raise StoreError(f"the store {self.path} isn't the file any more that was opened", hint="open it again")
+    def replaced(self) -> bool:
+        """Whether the file has made way for another, as by a restore: whoever has it open would go on with what nobody
+        else sees, and not even be told."""
+        with translated(self.path):
+            return self._found() != self._file
 
     def _found(self) -> tuple[int, int] | None:
         try:

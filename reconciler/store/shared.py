@@ -72,6 +72,8 @@ class SharedStore:
     def _opened(self) -> Database:
         if self._closed:
             raise StoreError(f"the store {self.where} was closed")
+        if self._db is not None and self._db.replaced():
+            self._drop()
         if self._db is None:
             self._db = Database(self.where, shared=True) if self._create else self._there()
         return self._db

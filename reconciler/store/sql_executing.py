@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from reconciler.base.errors import StoreError
 from reconciler.model.slice import SliceKey
 from reconciler.store.database import Database, translated
 from reconciler.store.executing import Reconciled
@@ -33,8 +34,8 @@ class SqlExecuting(Schedule, Runs, Healths, Keeping, Workers):
 
     def generation(self) -> int:
         """See the protocol. Asked again and again by whoever works for long, who is told here of a replaced file."""
-        with translated(self.db.path):
-            self.db.still_there()
+        if self.db.replaced():
+            raise StoreError(f"the store {self.db.path} isn't the file any more that was opened", hint="open it again")
         return self._reader.generation()
 
     def bodies(self, keys: Collection[SliceKey]) -> dict[SliceKey, tuple[str, bytes]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from reconciler._version import __version__
 from reconciler.base.canonical import dumps, loads
@@ -26,7 +26,7 @@ class Unreadable(ValueError):
 
 
 class Census(NamedTuple):
-    """How many slices are behind the code, and how many are beyond it; ``refusal`` says why of the first of these."""
+    """How many slices are behind the code, and how many beyond it; ``refusal`` says why of the first of these."""
 
     behind: int
     refused: int
@@ -75,10 +75,12 @@ def census(bodies: Iterable[bytes]) -> Census:
     for body in bodies:
         if _current(body):
             continue
-        try:
-            behind += current(body) != body
-        except Unreadable as error:
-            refused, refusal = refused + 1, refusal or str(error)
+        found = _inner(_parsed(body))
+        newer = next((inner for inner in found if inner.version > inner.entry.head), None)
+        if newer is not None:
+            refused, refusal = refused + 1, refusal or _newer(newer)
+        else:
+            behind += any(inner.version < inner.entry.head for inner in found)
     return Census(behind, refused, refusal)
 
 
@@ -118,10 +120,7 @@ def _bring(inner: Inner) -> None:
     """One config to its head, in place."""
     entry, pin = inner.entry, str(inner.holder[inner.key])
     if inner.version > entry.head:
-        raise Unreadable(
-            f"{pin} was stored by a newer release; this one, gitops {__version__}, knows {entry.subject} "
-            f"up to version {entry.head}: update it here, or apply again with the release that runs here"
-        )
+        raise Unreadable(_newer(inner))
     config = inner.holder.get("config")
     try:
         moved = load_chains()[entry.subject].migrate({} if config is None else config, inner.version)
@@ -133,17 +132,30 @@ def _bring(inner: Inner) -> None:
     inner.holder[inner.key] = f"{pin.partition('@')[0]}@{entry.head}"
 
 
+def _newer(inner: Inner) -> str:
+    return (
+        f"{inner.holder[inner.key]} was stored by a newer release; this one, gitops {__version__}, knows "
+        f"{inner.entry.subject} up to version {inner.entry.head}: update it here, or apply again with the release that "
+        "runs here"
+    )
+
+
 def _filled(entry: Entry, config: dict[str, Any]) -> dict[str, Any]:
     """With the defaults of keys that came since: what is stored has them all, and executors rely on it."""
+    return {**loads(_defaults(entry)), **config}
+
+
+@cache
+def _defaults(entry: Entry) -> bytes:
+    """As JSON, so that nobody can change what is shared. Where null may be meant, what is absent means just that."""
     from pydantic_core import to_jsonable_python
 
     from reconciler.kinds.loaded import load
 
-    filled = dict(config)
+    found = {}
     for name, field in load(entry).model.model_fields.items():
-        key = field.serialization_alias or field.alias or name
-        if key not in filled and not field.is_required():
-            default = field.get_default(call_default_factory=True)
-            if default is not None:
-                filled[key] = to_jsonable_python(default, by_alias=True, exclude_none=True)
-    return filled
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        if default is not None and type(None) not in get_args(field.annotation):
+            key = field.serialization_alias or field.alias or name
+            found[key] = to_jsonable_python(default, by_alias=True, exclude_none=True)
+    return dumps(found)

@@ -205,3 +205,16 @@ def test_old_workers_hold_an_apply_up(session: Session, gitops: Gitops, shop: Re
     hands.register("w1", host="here", pid=1, info={"version": __version__, "knows": heads()})
     hands.close()
     assert gitops("apply", "--force").code == 0
+
+
+def test_a_run_of_what_a_newer_release_stored(web: Repo, gitops: Gitops) -> None:
+    store = web.path / ".gitops" / "store.db"
+    with closing(sqlite3.connect(store, isolation_level=None)) as db:
+        db.execute("update slice set body = replace(body, '\"http@3\"', '\"http@9\"') where environment <> 0")
+    ran = gitops("run", "home")
+    assert ran.code == 1
+    assert "degraded" in ran.out
+    assert f"http@9 was stored by a newer release; this one, gitops {__version__}, knows strategies/http" in ran.out
+    assert gitops("drift").code == 0
+    tested = gitops("test", "--check", "home")
+    assert (tested.code, "degraded" in tested.out) == (0, False), "the files say what this release knows"

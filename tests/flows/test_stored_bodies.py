@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import BaseModel
 
 from reconciler._version import __version__
 from reconciler.base.canonical import digest, dumps, loads
 from reconciler.base.errors import PlanRefused, StoreInUse
 from reconciler.flows import position
 from reconciler.flows.work.events import Started, StoreAway, StoreBack, Taken
+from reconciler.kinds import loaded
 from reconciler.kinds.table import STRATEGIES
 from reconciler.model.plan import Action, Cause, Plan, ResourceChange, SliceChange
 from reconciler.report.style import Style
@@ -23,6 +25,7 @@ from reconciler.store.backup import back_up
 from reconciler.store.open import open_executing, open_store
 from reconciler.store.restore import restore
 from reconciler.store.sql_writer import SqlStore
+from reconciler.versioning import stored
 from reconciler.versioning.stored import Unreadable, census, current, heads, needs
 from tests.servers.sources import Source
 from tests.servers.targets import Targets, targets
@@ -76,6 +79,27 @@ def test_a_collector_is_brought_to_head_by_the_steps_of_its_strategy() -> None:
     assert found["id"] == "one"
     assert "command" not in found["config"]
     assert found["config"].keys() > {"script"}, "what has a default by now has it"
+
+
+def test_what_came_since_has_its_default_but_where_null_may_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STRATEGIES, "http", STRATEGIES["http"]._replace(model=f"{__name__}:Later"))
+    monkeypatch.setattr(loaded, "_cache", {})
+    stored._defaults.cache_clear()
+    config = loads(current(body("http@2", timeout=5)))["check"]["strategy"]["config"]
+    assert config == {"timeout": 5, "retries": 3, "limits": {"size": 10}}
+    stored._defaults.cache_clear()
+
+
+class Limits(BaseModel):
+    size: int = 10
+    rate: int | None = None
+
+
+class Later(BaseModel):
+    timeout: int = 30_000
+    retries: int = 3
+    limits: Limits = Limits()
+    proxy: str | None = "http://proxy"
 
 
 @pytest.mark.parametrize(
