@@ -30,7 +30,7 @@ class WebhookHeader(Model):
     """One header of the request: with a value in sight, or from a secret."""
 
     name: HeaderName = Field(description="Its name.", examples=["X-Source"])
-    value: Rendered | None = Field(None, description="Its value.")
+    value: Rendered | None = Field(None, description="Its value.", examples=["gitops"])
     value_from: SecretSource | None = Field(None, description="Where its value comes from, instead of `value`.")
 
     @model_validator(mode="after")
@@ -62,9 +62,11 @@ class Notify(Model):
     """Tells people."""
 
     title: RenderedText = Field(description="The headline.", examples=["{{ trigger.payload.systemId }} is down"])
-    body: Rendered = Field("", description="The text below it.")
+    body: Rendered = Field("", description="The text below it.", examples=["Since {{ trigger.payload.timestamp }}."])
     importance: Literal["info", "warning", "critical"] = Field("info", description="How loud it is.")
-    user_id: RenderedText | None = Field(None, description="One person; none: whoever follows the system.")
+    user_id: RenderedText | None = Field(
+        None, description="One person; none: whoever follows the system.", examples=["alice"]
+    )
     url: Annotated[Text, Secret()] | None = Field(
         None, description="The address of a channel, instead of people.", examples=["${{ secrets.CHAT_URL }}"]
     )
@@ -80,8 +82,8 @@ class RunShell(Model):
     """Runs a shell script in the sandbox. The script is not rendered: the trigger is in its variables."""
 
     script: Text = Field(description="The script.", examples=['echo "$CHECKSTACK_SYSTEM_NAME"'])
-    cwd: Text | None = Field(None, description="Where it starts; none: a folder of its own.")
-    env: Env = Field(default_factory=dict, description=ENV)
+    cwd: Text | None = Field(None, description="Where it starts; none: a folder of its own.", examples=["/tmp"])
+    env: Env = Field(default_factory=dict, description=ENV, examples=[{"LIMIT": "90"}])
     secret_env: SecretEnv = Field(
         default_factory=dict, description=SECRET_ENV, examples=[{"TOKEN": "${{ secrets.DEPLOY_TOKEN }}"}]
     )
@@ -92,9 +94,11 @@ class RunScript(Model):
     """Runs a Python or Node.js script in the sandbox. The script is not rendered: `context` holds the trigger."""
 
     language: Literal["python", "node"] = Field("python", description="The language of the script.")
-    script: Text = Field(description="The script; what it returns is its result.")
-    env: Env = Field(default_factory=dict, description=ENV)
-    secret_env: SecretEnv = Field(default_factory=dict, description=SECRET_ENV)
+    script: Text = Field(description="The script; what it returns is its result.", examples=["return {'hour': 3}"])
+    env: Env = Field(default_factory=dict, description=ENV, examples=[{"LIMIT": "90"}])
+    secret_env: SecretEnv = Field(
+        default_factory=dict, description=SECRET_ENV, examples=[{"TOKEN": "${{ secrets.API_TOKEN }}"}]
+    )
     timeout: Timeout = Field(30_000, description="The time limit. A bare number counts milliseconds.")
 
 
@@ -104,9 +108,9 @@ class IncidentCreate(Model):
     PRODUCES: ClassVar[str] = "incident"
 
     title: RenderedText = Field(description="The headline.", examples=["{{ trigger.payload.systemId }} is down"])
-    description: Rendered | None = Field(None, description="What is known.")
+    description: Rendered | None = Field(None, description="What is known.", examples=["Orders are slow since noon."])
     severity: Severity = Field("major", description="How bad it is.")
-    systems: list[RenderedSystem] = Field(default_factory=list, description=_SYSTEMS)
+    systems: list[RenderedSystem] = Field(default_factory=list, description=_SYSTEMS, examples=[["orders-api"]])
 
 
 class IncidentUpdate(Model):
@@ -115,7 +119,7 @@ class IncidentUpdate(Model):
     incident: RenderedText | None = Field(
         None, description="The incident.", examples=["{{ trigger.payload.incidentId }}"]
     )
-    message: RenderedText = Field(description="What is new.")
+    message: RenderedText = Field(description="What is new.", examples=["A new release is being rolled out."])
     status: Literal["investigating", "identified", "monitoring"] | None = Field(None, description="Where it stands.")
     severity: Severity | None = Field(None, description="How bad it is now.")
 
@@ -123,8 +127,10 @@ class IncidentUpdate(Model):
 class IncidentResolve(Model):
     """Closes an incident: the one that this automation opened for the same context, unless another is named."""
 
-    incident: RenderedText | None = Field(None, description="The incident.")
-    message: Rendered | None = Field(None, description="How it ended.")
+    incident: RenderedText | None = Field(
+        None, description="The incident.", examples=["{{ trigger.payload.incidentId }}"]
+    )
+    message: Rendered | None = Field(None, description="How it ended.", examples=["The release was taken back."])
 
 
 class MaintenanceStart(Model):
@@ -133,8 +139,10 @@ class MaintenanceStart(Model):
     PRODUCES: ClassVar[str] = "maintenance"
 
     title: RenderedText = Field(description="The headline.", examples=["Deploying {{ trigger.payload.version }}"])
-    description: Rendered | None = Field(None, description="What is done.")
-    systems: list[RenderedSystem] = Field(default_factory=list, description=_SYSTEMS)
+    description: Rendered | None = Field(
+        None, description="What is done.", examples=["The database is moved to a larger disk."]
+    )
+    systems: list[RenderedSystem] = Field(default_factory=list, description=_SYSTEMS, examples=[["orders-api"]])
     duration: Annotated[int, DurationType(least=60_000)] | None = Field(
         None, description="When it ends by itself; none: when it is ended.", examples=["30m"]
     )
@@ -143,8 +151,10 @@ class MaintenanceStart(Model):
 class MaintenanceEnd(Model):
     """Ends a maintenance: the one that this automation began for the same context, unless another is named."""
 
-    maintenance: RenderedText | None = Field(None, description="The maintenance.")
-    message: Rendered | None = Field(None, description="How it went.")
+    maintenance: RenderedText | None = Field(
+        None, description="The maintenance.", examples=["{{ trigger.payload.maintenanceId }}"]
+    )
+    message: Rendered | None = Field(None, description="How it went.", examples=["Done, without a hitch."])
 
 
 class CheckRunNow(Model):
@@ -152,7 +162,9 @@ class CheckRunNow(Model):
 
     system: RenderedSystem = Field(description="The system.", examples=["{{ trigger.payload.systemId }}"])
     check: RenderedCheck = Field(description="The check.", examples=["orders-http"])
-    environment: RenderedEnvironment | None = Field(None, description="One environment; none: each.")
+    environment: RenderedEnvironment | None = Field(
+        None, description="One environment; none: each.", examples=["production"]
+    )
 
 
 class CheckPause(Model):
@@ -160,7 +172,9 @@ class CheckPause(Model):
 
     system: RenderedSystem = Field(description="The system.", examples=["orders-api"])
     check: RenderedCheck = Field(description="The check.", examples=["orders-http"])
-    environment: RenderedEnvironment | None = Field(None, description="One environment; none: each.")
+    environment: RenderedEnvironment | None = Field(
+        None, description="One environment; none: each.", examples=["production"]
+    )
     duration: Annotated[int, DurationType(least=1000)] | None = Field(
         None, description="When it resumes by itself; none: when it is resumed.", examples=["1h"]
     )
@@ -171,7 +185,9 @@ class CheckResume(Model):
 
     system: RenderedSystem = Field(description="The system.", examples=["orders-api"])
     check: RenderedCheck = Field(description="The check.", examples=["orders-http"])
-    environment: RenderedEnvironment | None = Field(None, description="One environment; none: each.")
+    environment: RenderedEnvironment | None = Field(
+        None, description="One environment; none: each.", examples=["production"]
+    )
 
 
 class GithubIssue(Model):
@@ -182,10 +198,10 @@ class GithubIssue(Model):
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")] = Field(
         description="Owner and name.", examples=["example/orders"]
     )
-    title: RenderedText = Field(description="The headline.")
-    body: Rendered = Field("", description="The text below it.")
+    title: RenderedText = Field(description="The headline.", examples=["{{ trigger.payload.systemId }} is down"])
+    body: Rendered = Field("", description="The text below it.", examples=["Since {{ trigger.payload.timestamp }}."])
     labels: list[Rendered] = Field(default_factory=list, description="Labels to put on it.", examples=[["outage"]])
-    assignees: list[Text] = Field(default_factory=list, description="Whom to assign it to.")
+    assignees: list[Text] = Field(default_factory=list, description="Whom to assign it to.", examples=[["alice"]])
     token: Annotated[str, Secret()] = Field(description="The token to use.", examples=["${{ secrets.GITHUB_TOKEN }}"])
     api_url: Annotated[str, Checked("url")] = Field(
         "https://api.github.com", description="The address of the API, for servers of one's own."
@@ -198,8 +214,8 @@ class GitlabIssue(Model):
     PRODUCES: ClassVar[str] = "issue"
 
     project: Text = Field(description="The path of the project, or its number as text.", examples=["example/orders"])
-    title: RenderedText = Field(description="The headline.")
-    body: Rendered = Field("", description="The text below it.")
+    title: RenderedText = Field(description="The headline.", examples=["{{ trigger.payload.systemId }} is down"])
+    body: Rendered = Field("", description="The text below it.", examples=["Since {{ trigger.payload.timestamp }}."])
     labels: list[Rendered] = Field(default_factory=list, description="Labels to put on it.", examples=[["outage"]])
     token: Annotated[str, Secret()] = Field(description="The token to use.", examples=["${{ secrets.GITLAB_TOKEN }}"])
     api_url: Annotated[str, Checked("url")] = Field(

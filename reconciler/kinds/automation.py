@@ -20,7 +20,11 @@ class AutomationSpec(Model):
         description="The account whose permissions its actions use; none: only `log` can be run.",
         examples=["oncall"],
     )
-    description: str | None = Field(None, description="What it is for, where `metadata.description` doesn't say.")
+    description: str | None = Field(
+        None,
+        description="What it is for, where `metadata.description` doesn't say.",
+        examples=["Calls whoever is on duty."],
+    )
     triggers: list[Trigger] = Field(min_length=1, description="The events that start it; any of them does.")
     conditions: list[Condition] = Field(
         default_factory=list,
@@ -40,7 +44,10 @@ class AutomationSpec(Model):
     )
     max_runs: int = Field(10, ge=1, le=1000, description="The most runs at once or in line, for parallel and queued.")
     uses_state: list[Text] = Field(
-        default_factory=list, max_length=50, description="Further systems whose health its expressions read, by name."
+        default_factory=list,
+        max_length=50,
+        description="Further systems whose health its expressions read, by name.",
+        examples=[["orders-db"]],
     )
     state_window: Annotated[int, DurationType(number="m", least=60_000, most=7 * 86_400_000)] = Field(
         3_600_000, description="How far back the health it reads goes. A bare number counts minutes.", examples=["1h"]

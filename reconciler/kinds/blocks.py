@@ -41,7 +41,7 @@ class Block(Model):
     id: Slug | None = Field(
         None, description="A name for expressions and for the record of the run.", examples=["page"]
     )
-    description: str | None = Field(None, description="What it is for.")
+    description: str | None = Field(None, description="What it is for.", examples=["Wait for the restart."])
     enabled: bool = Field(True, description="Whether it is done at all.")
     continue_on_error: bool = Field(False, description="Whether the run goes on when it fails.")
 
@@ -86,8 +86,10 @@ class Delay(Block):
 class Loop(Model):
     """How often: exactly one of `count`, `forEach`, `while`, `until`."""
 
-    count: int | None = Field(None, ge=1, le=10_000, description="So many times.")
-    for_each: Expression | None = Field(None, description="Once for each item of this list, as `repeat.item`.")
+    count: int | None = Field(None, ge=1, le=10_000, description="So many times.", examples=[3])
+    for_each: Expression | None = Field(
+        None, description="Once for each item of this list, as `repeat.item`.", examples=["['eu-1', 'us-1']"]
+    )
     while_: Condition | None = Field(None, alias="while", description="As long as this holds, asked before each round.")
     until: Condition | None = Field(None, description="Until this holds, asked after each round.")
     max_iterations: int = Field(1000, ge=1, le=10_000, description="The most rounds, whatever the condition says.")
@@ -110,7 +112,9 @@ class Repeat(Block):
 class Variables(Block):
     """Values for later, as `variables.<name>`; texts are rendered."""
 
-    variables: dict[Slug, Annotated[Json, Runtime()]] = Field(min_length=1, description="The values by name.")
+    variables: dict[Slug, Annotated[Json, Runtime()]] = Field(
+        min_length=1, description="The values by name.", examples=[{"team": "commerce"}]
+    )
 
 
 class Guard(Block):
@@ -122,7 +126,9 @@ class Guard(Block):
 class StopDetails(Model):
     """Why and how the run ends."""
 
-    reason: Annotated[str, Runtime()] | None = Field(None, description="Why, for the record.")
+    reason: Annotated[str, Runtime()] | None = Field(
+        None, description="Why, for the record.", examples=["It healed by itself."]
+    )
     error: bool = Field(False, description="Whether the run counts as failed.")
 
 
@@ -136,11 +142,17 @@ class TriggerWait(Model):
     """The event that is waited for."""
 
     event: Text = Field(description="The event.", examples=["incident.resolved"])
-    filter: Expression | None = Field(None, description="An expression over `trigger`; only such an event counts.")
+    filter: Expression | None = Field(
+        None,
+        description="An expression over `trigger`; only such an event counts.",
+        examples=["trigger.payload.newStatus == 'healthy'"],
+    )
     timeout: Annotated[int, DurationType(number="s", least=1000, most=MONTH)] | None = Field(
         None, description="How long at most. A bare number counts seconds.", examples=["1h"]
     )
-    context_key: Annotated[str, Runtime()] | None = Field(None, description="Only events with this context key count.")
+    context_key: Annotated[str, Runtime()] | None = Field(
+        None, description="Only events with this context key count.", examples=["{{ trigger.payload.systemId }}"]
+    )
 
 
 class WaitForTrigger(Block):

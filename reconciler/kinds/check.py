@@ -37,7 +37,9 @@ class Assertion(Model):
 class CollectorSpec(Model):
     """One measurement over the strategy's connection."""
 
-    id: Identifier | None = Field(None, description="A name for its results that outlives reordering.")
+    id: Identifier | None = Field(
+        None, description="A name for its results that outlives reordering.", examples=["ready"]
+    )
     type: Text = Field(description="The collector with the version of its config.", examples=["request@1"])
     config: dict[str, Any] = Field(
         default_factory=dict, description="The settings of the collector; which, its type tells."

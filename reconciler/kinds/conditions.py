@@ -29,8 +29,8 @@ class NumericState(Model):
     value: Expression = Field(
         description="The expression that gives the number.", examples=["health.system.p95_latency_ms"]
     )
-    above: float | None = Field(None, description="It has to be more than this.")
-    below: float | None = Field(None, description="It has to be less than this.")
+    above: float | None = Field(None, description="It has to be more than this.", examples=[90])
+    below: float | None = Field(None, description="It has to be less than this.", examples=[10])
 
     @model_validator(mode="after")
     def _bound(self) -> Self:

@@ -85,6 +85,8 @@ def _fault(details: ErrorDetails, model: type[BaseModel], prefix: Path) -> Fault
         message = f"{name} {sentence}" if sentence.startswith(_PREDICATES) else sentence
         return Fault(kind, message, path, context.get("hint"), at="key" if at_key else "value")
     if kind in ("bad-action", "bad-condition"):
+        if (misspelt := _misspelt_block(details, path, name)) is not None:
+            return misspelt
         return Fault(kind, details["msg"], path, _block_hint(details["input"]))
     if kind == "missing":
         return Fault("missing-key", f"{name} is missing", path, _describe(model, below))
@@ -157,6 +159,20 @@ def _unknown_key(model: type[BaseModel], prefix: Path, below: Path) -> Fault:
     where = spelled((*prefix, *below[:-1])) if (*prefix, *below[:-1]) else "the document"
     hint = suggest(key, dict.fromkeys(known)) if known else "nothing can be set here"
     return Fault("unknown-key", f"{where} has no key {quoted(key)}", (*prefix, *below), hint, at="key")
+
+
+def _misspelt_block(details: ErrorDetails, path: Path, name: str) -> Fault | None:
+    """The one key of a block that nobody knows, where it is nearly one of those that tell blocks apart."""
+    value = details["input"]
+    if not isinstance(value, dict):
+        return None
+    known = details["msg"].rpartition(": ")[2].split(", ")
+    near = {key: did_you_mean(key, known) for key in value if isinstance(key, str) and key not in known}
+    found = [(key, hint) for key, hint in near.items() if hint is not None]
+    if len(found) != 1 or not value.keys().isdisjoint(known):
+        return None
+    key, hint = found[0]
+    return Fault("unknown-key", f"{name} has no key {quoted(key)}", (*path, key), hint, at="key")
 
 
 def _block_hint(value: Any) -> str | None:

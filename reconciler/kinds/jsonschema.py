@@ -1,15 +1,18 @@
 """JSON Schemas (draft 2020-12) of all head models, for editors and for the shape check of later releases.
 
 ``python -m reconciler.kinds.jsonschema schemas/`` writes them; they are committed, and a test tells when they are old.
-The schema of a document selects the config's schema by its pin, so that an editor completes inside of it.
+The schema of a document selects the config's schema by its pin, so that an editor completes inside of it. Each pin is
+described (``enumDescriptions``, which editors show beside what they complete); older ones are taken, as a document may
+have them, with the schema that was frozen for them, and are marked as deprecated.
 """
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from reconciler.base.bundled import bundled
 from reconciler.base.canonical import digest
 from reconciler.base.durations import format_duration
 from reconciler.kinds.loaded import load
@@ -21,6 +24,7 @@ COMMAND = "python -m reconciler.kinds.jsonschema schemas/"
 RELEASED = "released.json"
 """Digests of the schemas that were released and must not change, by their path below ``schemas/``."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_TOLD = {event: f"{meaning[0].upper()}{meaning[1:]}." for event, meaning in EVENTS.items()}
 
 
 def schemas() -> Iterator[tuple[str, Schema]]:
@@ -62,11 +66,16 @@ def any_document() -> Schema:
         "if": {"required": ["apiVersion"], "properties": {"apiVersion": {"const": API_VERSION}}},
         "then": {
             "required": ["kind", "metadata"],
-            "properties": {"kind": {"enum": list(KINDS), "description": "The kind of this document."}},
+            "properties": {"kind": {"description": "The kind of this document.", **_kinds()}},
             "allOf": choices,
         },
         "$defs": definitions,
     }
+
+
+def _kinds() -> Schema:
+    told = {kind: " ".join((load(entry).model.__doc__ or "").split()) for kind, entry in KINDS.items()}
+    return {"enum": list(told), "enumDescriptions": list(told.values())}
 
 
 def render(schema: Schema) -> str:
@@ -97,7 +106,7 @@ def _tidy(value: Any, *, names: bool = False) -> Any:
         return {key: _tidy(item) for key, item in value.items()}
     kept = {
         key: item
-        if key in ("default", "examples", "enum", "const")
+        if key in ("default", "examples", "enum", "const", "enumDescriptions")
         else _tidy(item, names=key in ("properties", "$defs"))
         for key, item in value.items()
         if key != "title"
@@ -138,48 +147,104 @@ def _refer(value: Any, renamed: dict[str, str]) -> Any:
     return out
 
 
-def _choice(key: str, pin: str, entry: Entry, definitions: Schema, **more: Any) -> Schema:
-    """When ``key`` is ``pin``, the config has the shape of ``entry``."""
-    schema = _plain(entry)
-    name = entry.subject.replace("/", ".")
+class Pin(NamedTuple):
+    """``text`` as it stands in a document; the ``version`` of ``entry`` that it names."""
+
+    text: str
+    entry: Entry
+    version: int
+
+    @property
+    def old(self) -> bool:
+        """Whether a later one is current."""
+        return self.version < self.entry.head
+
+    @property
+    def current(self) -> str:
+        """What to write today."""
+        return f"{self.text.partition('@')[0]}@{self.entry.head}"
+
+    @property
+    def description(self) -> str:
+        """For who completes it."""
+        if self.old:
+            return f"Deprecated: {self.current} is current, and gitops migrate writes it."
+        about = " ".join((load(self.entry).model.__doc__ or "").split())
+        table, _, name = self.entry.subject.partition("/")
+        fitting = [pin.text for pin in _pins(COLLECTORS, f"{name}.") if not pin.old] if table == "strategies" else []
+        return f"{about} Collectors: {', '.join(fitting)}." if fitting else about
+
+    def schema(self) -> Schema:
+        """That of the model, or the frozen one."""
+        if not self.old:
+            return _plain(self.entry)
+        file = bundled("schemas") / self.entry.subject / f"v{self.version}.schema.json"
+        frozen: Schema = json.loads(file.read_text(encoding="utf-8"))
+        return {key: value for key, value in frozen.items() if key not in ("$schema", "$id", "title")}
+
+
+def _pins(table: Mapping[str, Entry], prefix: str = "") -> list[Pin]:
+    """Current ones first, since an editor offers them in this order."""
+    found = [
+        Pin(f"{name.removeprefix(prefix)}@{version}", entry, version)
+        for name, entry in table.items()
+        if name.startswith(prefix)
+        for version in range(entry.first, entry.head + 1)
+    ]
+    return [pin for pin in found if not pin.old] + [pin for pin in reversed(found) if pin.old]
+
+
+def _enumerate(pins: Iterable[Pin], more: Mapping[str, str] | None = None) -> Schema:
+    """The texts that fit, and what each means."""
+    told = {pin.text: pin.description for pin in pins} | dict(more or {})
+    return {"enum": list(told), "enumDescriptions": list(told.values())}
+
+
+def _choice(key: str, pin: Pin, definitions: Schema, **more: Any) -> Schema:
+    """When ``key`` is ``pin``, the config has the shape of what it pins."""
+    schema = pin.schema()
+    name = pin.entry.subject.replace("/", ".") + (f"@{pin.version}" if pin.old else "")
     needed = ["config"] if schema.get("required") else []
     _embed(schema, name, definitions)
     then: Schema = {"properties": {"config": {"$ref": f"#/$defs/{name}"}, **more}}
+    if pin.old:
+        then["properties"][key] = {"deprecated": True, "deprecationMessage": pin.description}
     if needed:
         then["required"] = needed
-    return {"if": {"required": [key], "properties": {key: {"const": pin}}}, "then": then}
+    return {"if": {"required": [key], "properties": {key: {"const": pin.text}}}, "then": then}
 
 
 def _select_in_check(schema: Schema) -> None:
     definitions = schema["$defs"]
     strategy, spec = definitions["StrategySpec"], definitions["CheckSpec"]
-    pins = {f"{name}@{entry.head}": (name, entry) for name, entry in STRATEGIES.items()}
-    strategy["properties"]["type"]["enum"] = list(pins)
-    strategy["allOf"] = [_choice("type", pin, entry, definitions) for pin, (_, entry) in pins.items()]
+    pins = _pins(STRATEGIES)
+    strategy["properties"]["type"] |= _enumerate(pins)
+    strategy["allOf"] = [_choice("type", pin, definitions) for pin in pins]
     definitions["Assertion"]["properties"]["operator"]["enum"] = list(
         dict.fromkeys(operator for operators in OPERATORS.values() for operator in operators)
     )
-    spec["allOf"] = [_collectors(pin, name, definitions) for pin, (name, _) in pins.items()]
+    spec["allOf"] = [
+        _collectors(name, [p for p in pins if p.entry == e], definitions) for name, e in STRATEGIES.items()
+    ]
 
 
-def _collectors(pin: str, strategy: str, definitions: Schema) -> Schema:
-    """When the strategy is ``pin``, collectors are those of ``strategy``."""
-    known = {name: entry for name, entry in COLLECTORS.items() if name.startswith(f"{strategy}.")}
+def _collectors(strategy: str, pins: Iterable[Pin], definitions: Schema) -> Schema:
+    """When the strategy is one of ``pins``, collectors are those of ``strategy``."""
+    known = _pins(COLLECTORS, f"{strategy}.")
     choices = [
         _choice(
             "type",
-            f"{name.partition('.')[2]}@{entry.head}",
-            entry,
+            pin,
             definitions,
-            assertions={"items": {"properties": {"field": _field(load(entry).results or ())}}},
+            assertions={"items": {"properties": {"field": _field(load(pin.entry).results or ())}}},
         )
-        for name, entry in known.items()
+        for pin in known
     ]
-    names = [f"{name.partition('.')[2]}@{entry.head}" for name, entry in known.items()]
+    types = {"enum": [pin.text for pin in pins]}
     return {
-        "if": {"properties": {"strategy": {"required": ["type"], "properties": {"type": {"const": pin}}}}},
+        "if": {"properties": {"strategy": {"required": ["type"], "properties": {"type": types}}}},
         "then": {
-            "properties": {"collectors": {"items": {"properties": {"type": {"enum": names}}, "allOf": choices}}},
+            "properties": {"collectors": {"items": {"properties": {"type": _enumerate(known)}, "allOf": choices}}},
         },
     }
 
@@ -190,11 +255,11 @@ def _field(results: tuple[ResultField, ...]) -> Schema:
 
 def _select_in_automation(schema: Schema) -> None:
     definitions = schema["$defs"]
-    for definition, key, table, more in (("Trigger", "event", TRIGGERS, EVENTS), ("Provider", "action", ACTIONS, {})):
-        pins = {f"{name}@{entry.head}": entry for name, entry in table.items()}
-        definitions[definition]["properties"][key]["enum"] = [*pins, *more]
-        definitions[definition]["allOf"] = [_choice(key, pin, entry, definitions) for pin, entry in pins.items()]
-    definitions["TriggerWait"]["properties"]["event"]["enum"] = list(EVENTS)
+    for definition, key, table, more in (("Trigger", "event", TRIGGERS, _TOLD), ("Provider", "action", ACTIONS, {})):
+        pins = _pins(table)
+        definitions[definition]["properties"][key] |= _enumerate(pins, more)
+        definitions[definition]["allOf"] = [_choice(key, pin, definitions) for pin in pins]
+    definitions["TriggerWait"]["properties"]["event"] |= _enumerate((), _TOLD)
 
 
 def main(arguments: list[str]) -> int:

@@ -24,7 +24,11 @@ class Metadata(Model):
         description="The name for people, in reports and as `name` in templates; the name itself where it is absent.",
         examples=["Orders API"],
     )
-    description: str | None = Field(None, description="What it is for, in a sentence or a few.")
+    description: str | None = Field(
+        None,
+        description="What it is for, in a sentence or a few.",
+        examples=["Takes orders from the shop; owned by the commerce team."],
+    )
     labels: dict[str, str] = Field(
         default_factory=dict,
         description="Free text by key, to select and group by. Values are text: put numbers and true/false in quotes.",

@@ -31,6 +31,7 @@ class Assignment(Model):
             "Null or absent: one run for each environment the system is in. An empty list: one run with no "
             "environment. A list: those of them that the system is in."
         ),
+        examples=[["production"], []],
     )
     thresholds: Thresholds = Field(default_factory=Thresholds, description="When failures change health.")
     regions: list[Text] | None = Field(
@@ -51,8 +52,12 @@ class SystemSpec(Model):
         description="Free values that templates read as `system.fields.<field>`.",
         examples=[{"runbook": "https://wiki.example.net/orders"}],
     )
-    groups: list[GroupName] = Field(default_factory=list, description="The groups it belongs to.")
-    environments: list[EnvironmentName] = Field(default_factory=list, description="The environments it runs in.")
+    groups: list[GroupName] = Field(
+        default_factory=list, description="The groups it belongs to.", examples=[["commerce"]]
+    )
+    environments: list[EnvironmentName] = Field(
+        default_factory=list, description="The environments it runs in.", examples=[["staging", "production"]]
+    )
     dependencies: list[Dependency] = Field(default_factory=list, description="The systems it needs.")
     checks: list[Assignment] = Field(default_factory=list, description="The checks that watch it.")
 

@@ -14,7 +14,9 @@ class Thresholds(Model):
     healthy: int = Field(1, ge=1, description="Successes in a row that make it healthy again (consecutive only).")
     degraded: int = Field(2, ge=1, description="Failures that make it degraded.")
     unhealthy: int = Field(5, ge=1, description="Failures that make it unhealthy.")
-    window_size: int | None = Field(None, ge=1, le=1000, description="How many of the last runs count (window only).")
+    window_size: int | None = Field(
+        None, ge=1, le=1000, description="How many of the last runs count (window only).", examples=[10]
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Self:

@@ -24,7 +24,7 @@ _CRON_ITEM = re.compile(r"(?:\*|([0-9a-z]+)(?:-([0-9a-z]+))?)(?:/([0-9]+))?\Z")
 class Window(Model):
     """Fires only when the event came often enough."""
 
-    count: int = Field(ge=1, le=1000, description="How many events it takes.")
+    count: int = Field(ge=1, le=1000, description="How many events it takes.", examples=[3])
     within: Annotated[int, DurationType(number="m", least=60_000, most=86_400_000)] = Field(
         description="Within how long. A bare number counts minutes.", examples=["10m"]
     )
@@ -98,8 +98,8 @@ class NumericStateConfig(Model):
     """Fires while a number is beyond a bound. At least one bound; both are exclusive."""
 
     field: Text = Field(description="What is watched.", examples=["health.system.p95_latency_ms"])
-    above: float | None = Field(None, description="It has to be more than this.")
-    below: float | None = Field(None, description="It has to be less than this.")
+    above: float | None = Field(None, description="It has to be more than this.", examples=[90])
+    below: float | None = Field(None, description="It has to be less than this.", examples=[10])
 
     @model_validator(mode="after")
     def _bound(self) -> Self:

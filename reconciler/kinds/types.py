@@ -82,7 +82,8 @@ class DurationType:
         bounds = f"from {format_duration(self.least)}" + (f" to {format_duration(self.most)}" if self.most else "")
         forms: list[dict[str, Any]] = [text]
         if self.number is not None:
-            forms.append({"type": "number", "description": f"in {_IN_WORDS[self.number]}"})
+            words = f"in {_IN_WORDS[self.number]}; a duration with its unit says so itself"
+            forms.append({"type": "number", "description": words, "deprecated": True})
         if self.template:
             forms.append({"type": "string", "pattern": TEMPLATE_PATTERN})
         return {**(text if len(forms) == 1 else {"anyOf": forms}), "x-duration": bounds}

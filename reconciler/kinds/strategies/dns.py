@@ -25,7 +25,9 @@ class DnsConfig(Model):
         examples=["dns.example.net"],
     )
     ca_cert: Annotated[str, Checked("certificate")] | None = Field(
-        None, description="With `tls`, certificates of authorities as PEM, to trust beside those that the host trusts."
+        None,
+        description="With `tls`, certificates of authorities as PEM, to trust beside those that the host trusts.",
+        examples=["-----BEGIN CERTIFICATE-----\n..."],
     )
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 

@@ -20,7 +20,7 @@ class HttpConfig(Model):
         examples=[["10.0.0.0/8"]],
     )
     auth_type: Literal["none", "basic", "token"] = Field("none", description="The credentials to send.")
-    auth_username: Text | None = Field(None, description="The user, for `basic`.")
+    auth_username: Text | None = Field(None, description="The user, for `basic`.", examples=["probe"])
     auth_password: Annotated[str, Secret()] | None = Field(
         None, description="The password, for `basic`.", examples=["${{ secrets.ORDERS_PASSWORD }}"]
     )
@@ -30,9 +30,11 @@ class HttpConfig(Model):
     proxy_url: Annotated[str, Templatable("proxy-url")] | None = Field(
         None, description="The proxy to go through.", examples=["http://proxy.example.net:3128"]
     )
-    proxy_username: Text | None = Field(None, description="The user at the proxy.")
-    proxy_password: Annotated[str, Secret()] | None = Field(None, description="The password at the proxy.")
-    ca_cert: CaCert | None = Field(None, description=CA_CERT)
+    proxy_username: Text | None = Field(None, description="The user at the proxy.", examples=["probe"])
+    proxy_password: Annotated[str, Secret()] | None = Field(
+        None, description="The password at the proxy.", examples=["${{ secrets.PROXY_PASSWORD }}"]
+    )
+    ca_cert: CaCert | None = Field(None, description=CA_CERT, examples=["-----BEGIN CERTIFICATE-----\n..."])
     client_cert: Annotated[str, Checked("certificate")] | None = Field(
         None,
         description="The certificate that requests show, as PEM. It is kept from other hosts that a redirect leads to.",

@@ -22,7 +22,7 @@ class PostgresConfig(Model):
     ssl_mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
         "prefer", description="Whether the connection is encrypted and the server verified."
     )
-    ca_cert: CaCert | None = Field(None, description=CA_CERT)
+    ca_cert: CaCert | None = Field(None, description=CA_CERT, examples=["-----BEGIN CERTIFICATE-----\n..."])
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 
 

@@ -15,10 +15,10 @@ class RedisConfig(Model):
     host: Host = Field(description="The host.", examples=["{{ environment.cacheHost }}"])
     port: Port = Field(6379, description="The port.")
     database: int = Field(0, ge=0, le=65_535, description="The number of the database.")
-    username: Word | None = Field(None, description="The user; none: the default user.")
+    username: Word | None = Field(None, description="The user; none: the default user.", examples=["probe"])
     password: Password | None = Field(None, description="The password.", examples=["${{ secrets.CACHE }}"])
     tls: bool = Field(False, description="Whether the connection is encrypted and the server verified.")
-    ca_cert: CaCert | None = Field(None, description=CA_CERT)
+    ca_cert: CaCert | None = Field(None, description=CA_CERT, examples=["-----BEGIN CERTIFICATE-----\n..."])
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 
 

@@ -24,8 +24,8 @@ class ScriptExecute(Model):
     script: Annotated[str, Field(min_length=1, max_length=1_000_000)] = Field(
         description="The script, for `sh`.", examples=['test "$(df --output=pcent / | tail -1 | tr -dc 0-9)" -lt 90']
     )
-    cwd: Text | None = Field(None, description="Where it starts; none: a folder of its own.")
-    env: Env = Field(default_factory=dict, description=ENV)
+    cwd: Text | None = Field(None, description="Where it starts; none: a folder of its own.", examples=["/tmp"])
+    env: Env = Field(default_factory=dict, description=ENV, examples=[{"LIMIT": "90"}])
     secret_env: SecretEnv = Field(default_factory=dict, description=SECRET_ENV, examples=_SECRET_ENV_EXAMPLES)
     timeout: Timeout = Field(30_000, description=_LIMIT)
 
@@ -38,6 +38,6 @@ class InlineScript(Model):
         description="The script. It may return nothing, true or false, a number, or {success, message, value}.",
         examples=["return {'success': True, 'value': 3}"],
     )
-    env: Env = Field(default_factory=dict, description=ENV)
+    env: Env = Field(default_factory=dict, description=ENV, examples=[{"LIMIT": "90"}])
     secret_env: SecretEnv = Field(default_factory=dict, description=SECRET_ENV, examples=_SECRET_ENV_EXAMPLES)
     timeout: Timeout = Field(30_000, description=_LIMIT)

@@ -19,7 +19,9 @@ class SshConfig(Model):
     private_key: Password | None = Field(
         None, description="The private key, in OpenSSH or PEM form.", examples=["${{ secrets.BASTION_KEY }}"]
     )
-    passphrase: Password | None = Field(None, description="What the private key is locked with.")
+    passphrase: Password | None = Field(
+        None, description="What the private key is locked with.", examples=["${{ secrets.KEY_PASSPHRASE }}"]
+    )
     host_key: Text | None = Field(
         None,
         description="The server's public key as in `known_hosts`, to make sure who answers; none: any key.",

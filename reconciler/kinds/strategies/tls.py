@@ -24,7 +24,9 @@ class TlsConfig(Model):
         None, description="The oldest protocol to accept; none: what the host accepts."
     )
     ca_cert: Annotated[str, Checked("certificate")] | None = Field(
-        None, description="Certificates of authorities as PEM, to trust beside those that the host trusts."
+        None,
+        description="Certificates of authorities as PEM, to trust beside those that the host trusts.",
+        examples=["-----BEGIN CERTIFICATE-----\n..."],
     )
     timeout: Timeout = Field(30_000, description=RUN_TIMEOUT)
 
