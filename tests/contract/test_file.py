@@ -27,6 +27,7 @@ from reconciler.store.lock import file_lock
 from reconciler.store.open import open_executing, open_store, open_to_read
 from reconciler.store.restore import restore
 from reconciler.store.schema import DIALECTS, KNOWN, steps
+from reconciler.store.shared import SharedStore
 from reconciler.store.upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -440,6 +441,23 @@ def test_not_under_live_workers(path: Path, another: Path) -> None:
     assert contents(path) == before
     restore(str(path), str(another), actor="ada", force=True)
     assert contents(path) == contents(another)
+
+
+def test_who_shares_a_connection_notices_too(kit: Kit, path: Path, tmp_path: Path) -> None:
+    store = open_store(str(path))
+    store.set_setting("policy", "new")
+    store.close()
+    back_up(str(path), str(tmp_path / "copy.db"))
+    store = open_store(str(path))
+    store.set_setting("policy", "newest")
+    store.close()
+    with closing(SharedStore(str(path))) as shared:
+        assert shared.setting("policy") == "newest"
+        restore(str(path), str(tmp_path / "copy.db"), actor="ada", force=True)
+        assert shared.setting("policy") == "new"
+        path.unlink()
+        with pytest.raises(StoreError, match="isn't there"):
+            shared.setting("policy")
 
 
 def test_not_while_another_has_it_open(kit: Kit, path: Path, another: Path, monkeypatch: pytest.MonkeyPatch) -> None:

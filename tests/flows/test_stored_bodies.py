@@ -231,6 +231,34 @@ def test_the_next_apply_rewrites_what_is_behind(kit: Kit, monkeypatch: pytest.Mo
     store.close()
 
 
+def test_what_another_source_left_behind_is_rendered_anew_and_run(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment changes in one source; the check that renders with it was stored by an older release."""
+    store = open_store(":memory:")
+    shop = kit.shop()
+    kit.apply(store, {"environments.yaml": shop.pop("environments.yaml")}, source="base")
+    kit.apply(store, shop)
+    as_an_older_release_applied(kit, store)
+    monkeypatch.setattr(position, "engine_digest", lambda: "a newer one")
+    moved = {
+        "environments.yaml": [
+            kit.environment("production", url="https://moved.example.net"),
+            kit.environment("staging", url="https://s.example.net"),
+        ]
+    }
+    kit.apply(store, moved, source="base")
+    [slice_] = [row for row in store.slice_rows() if (row.check, row.environment) == ("ready", "production")]
+    assert loads(slice_.body)["check"]["strategy"]["type"] == "http@2"
+    check = loads(current(slice_.body))["check"]
+    assert check["strategy"]["type"] == "http@3"
+    assert check["collectors"][0]["config"]["url"] == "https://moved.example.net/ready"
+    plan = kit.plan(store, shop)
+    assert {c.cause for c in plan.slices} | {c.cause for c in plan.resources} == {Cause.REWRITE}
+    kit.commit(store, plan)
+    assert census(store.all_bodies()) == (0, 0, None)
+    kit.sound(store)
+    store.close()
+
+
 def as_an_older_release_applied(kit: Kit, store: SqlStore) -> None:
     """The check ``ready`` and its slices at ``http@2``."""
 
