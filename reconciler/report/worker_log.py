@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from reconciler._version import __version__
@@ -32,14 +33,15 @@ _NAMES = {"ScriptsHeld": "scripts", "StoreAway": "storeAway", "StoreBack": "stor
 
 
 def teller(output: Output, clock: Callable[[], float] = time.time) -> Callable[[Event], None]:
-    """What a worker is handed to tell its events to."""
+    """What a worker is handed to tell its events to. A log that can't be written costs its lines, never a run."""
 
     def tell(event: Event) -> None:
         at = event.at if isinstance(event, Changed) else clock()
-        if output.json:
-            output.line_of_data(event_json(event, at))
-        else:
-            output.lines(event_text(event, at, output.style))
+        with suppress(OSError):  # its disk is full
+            if output.json:
+                output.line_of_data(event_json(event, at))
+            else:
+                output.lines(event_text(event, at, output.style))
 
     return tell
 

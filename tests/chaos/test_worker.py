@@ -173,6 +173,25 @@ def test_a_disk_that_is_full_for_a_while(store: Source, there: Targets) -> None:
         assert db.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_log_that_cant_be_written_costs_no_run(store: Source, there: Targets, form: str) -> None:
+    there.delay["/hangs"] = None
+    watch(store, there, ["c0", "hangs"], timeout="60s")
+    options = ["--store", str(store.path), "-C", str(store.path.parent), "--format", form, "--grace", "1s"]
+    with open("/dev/full", "w") as full:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", "worker", *options], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    try:
+        until(lambda: there.asked["/hangs"] == 1 and len(store.runs()) >= 2, what=worker.poll)
+        worker.send_signal(signal.SIGTERM)
+        _, errors = worker.communicate(timeout=20)
+    finally:
+        worker.kill()
+    assert (worker.returncode, errors) == (0, "")
+    assert [s.running for s in store.states()] == [None, None]
+
+
 def test_sigterm_with_a_hanging_check(store: Source, there: Targets) -> None:
     there.delay["/hangs"] = None
     watch(store, there, ["hangs"], timeout="60s")
