@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from .v1_expressions import Parser, Untranslatable, tokens
 from .v1_jinja import Path, Writer
@@ -66,6 +67,14 @@ class Problems(Exception):
         self.problems = tuple(problems)
 
 
+class _Said(NamedTuple):
+    """A text in the words of version 2, and the names in it that stand for nothing; or why it can't be said."""
+
+    text: str
+    unknown: tuple[str, ...]
+    problem: Untranslatable | None
+
+
 class Translator:
     """Translates the texts of one document and gathers what can't be said in version 2.
 
@@ -75,10 +84,7 @@ class Translator:
     def __init__(self, events: list[str] | None = None) -> None:
         self._problems: list[Problem] = []
         self._notes: list[tuple[Place, str]] = []
-        if events is None:
-            self._writer = Writer(_CHECK_SAFE, frozenset({"environment", "system", "check"}), _CHECK_RENAMED)
-        else:
-            self._writer = Writer({**_AUTOMATION_SAFE, **_payload(events)}, None, _AUTOMATION_RENAMED)
+        self._events = None if events is None else tuple(events)
 
     def within(self, events: list[str]) -> Translator:
         """A translator for texts that read the payload of other events; what it gathers is gathered here."""
@@ -90,13 +96,13 @@ class Translator:
         """A template; what is no string, or holds no ``{{``, stays as it is."""
         if not isinstance(value, str) or "{{" not in value:
             return value
-        return self._guarded(self._template, value, at)
+        return self._guarded(value, at, bare=False)
 
     def expression(self, value: Any, at: Place) -> Any:
         """A bare expression; one that stands in braces all the same loses them."""
         if not isinstance(value, str):
             return value
-        return self._guarded(self._bare, value, at)
+        return self._guarded(value, at, bare=True)
 
     def everywhere(self, value: Any, at: Place, *, but: frozenset[str] = frozenset()) -> Any:
         """All strings below ``value`` as templates, save those under the keys of ``but``."""
@@ -130,42 +136,57 @@ class Translator:
         """Names that stand for nothing, where they were met."""
         return self._notes
 
-    def _guarded(self, translate: Any, value: str, at: Place) -> str:
-        try:
-            result: str = translate(value)
-        except Untranslatable as error:
-            self._problems.append((at, f"can't be translated to version 2: {error.message}", error.offset))
+    def _guarded(self, value: str, at: Place, *, bare: bool) -> str:
+        said = _said(str(value), self._events, bare)
+        if said.problem is not None:
+            self._problems.append(
+                (at, f"can't be translated to version 2: {said.problem.message}", said.problem.offset)
+            )
             return value
-        for name in dict.fromkeys(self._writer.unknown):
-            self._notes.append((at, f"{name} is nothing that templates see; it stays empty"))
-        self._writer.unknown.clear()
-        return result
+        self._notes += [(at, f"{name} is nothing that templates see; it stays empty") for name in said.unknown]
+        return said.text
 
-    def _template(self, text: str) -> str:
-        parts: list[str] = []
-        done = 0
-        while (start := text.find("{{", done)) >= 0:
-            dollar = start > done and text[start - 1] == "$"
-            if dollar and (secret := _SECRET.match(text, start - 1)):
-                parts.append(text[done : secret.end()])
-                done = secret.end()
-                continue
-            found, end = tokens(text, start + 2, braced=True)
-            # In version 2 `${{` always is text, so a dollar before an expression has to be one itself.
-            parts.append(f"{text[done : start - 1]}{{{{ '$' }}}}" if dollar else text[done:start])
-            parts.append(f"{{{{ {self._writer.template(Parser(found).parse())} }}}}")
-            done = end + 2
-        return "".join(parts) + text[done:]
 
-    def _bare(self, text: str) -> str:
-        stripped = text.strip()
-        if stripped.startswith("{{"):
-            found, end = tokens(stripped, 2, braced=True)
-            if end + 2 != len(stripped):
-                raise Untranslatable("an expression takes no text beside it", end + 2)
-        else:
-            found, _ = tokens(text)
-        return self._writer.expression(Parser(found).parse())
+@lru_cache(maxsize=2048)
+def _said(text: str, events: tuple[str, ...] | None, bare: bool) -> _Said:
+    """One text translated. Kept, because notes, steps and traces all ask for it, and so do the next documents."""
+    if events is None:
+        writer = Writer(_CHECK_SAFE, frozenset({"environment", "system", "check"}), _CHECK_RENAMED)
+    else:
+        writer = Writer({**_AUTOMATION_SAFE, **_payload(events)}, None, _AUTOMATION_RENAMED)
+    try:
+        translated = _bare(text, writer) if bare else _template(text, writer)
+    except Untranslatable as problem:
+        return _Said(text, (), problem.with_traceback(None))
+    return _Said(translated, tuple(dict.fromkeys(writer.unknown)), None)
+
+
+def _template(text: str, writer: Writer) -> str:
+    parts: list[str] = []
+    done = 0
+    while (start := text.find("{{", done)) >= 0:
+        dollar = start > done and text[start - 1] == "$"
+        if dollar and (secret := _SECRET.match(text, start - 1)):
+            parts.append(text[done : secret.end()])
+            done = secret.end()
+            continue
+        found, end = tokens(text, start + 2, braced=True)
+        # In version 2 `${{` always is text, so a dollar before an expression has to be one itself.
+        parts.append(f"{text[done : start - 1]}{{{{ '$' }}}}" if dollar else text[done:start])
+        parts.append(f"{{{{ {writer.template(Parser(found).parse())} }}}}")
+        done = end + 2
+    return "".join(parts) + text[done:]
+
+
+def _bare(text: str, writer: Writer) -> str:
+    stripped = text.strip()
+    if stripped.startswith("{{"):
+        found, end = tokens(stripped, 2, braced=True)
+        if end + 2 != len(stripped):
+            raise Untranslatable("an expression takes no text beside it", end + 2)
+    else:
+        found, _ = tokens(text)
+    return writer.expression(Parser(found).parse())
 
 
 def literal(value: Any) -> Any:
@@ -181,7 +202,7 @@ def secret_name(value: Any) -> str | None:
     return found[1] if found else None
 
 
-def _payload(events: list[str]) -> dict[Path, str]:
+def _payload(events: tuple[str, ...]) -> dict[Path, str]:
     """What the payloads of all these events have for sure."""
     payloads = [
         _PAYLOADS.get(event.rpartition(".")[2], {}) if event.startswith("healthcheck.") else {} for event in events
