@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -57,7 +58,14 @@ def convert(format_: str, paths: Sequence[Path]) -> Conversion:
     if not whole.files:
         raise _nothing(chosen, files, notes)
     documents = {path: _kinds(text) for path, text in whole.files.items()}
-    return Conversion(chosen.title, len(files), len(imported.probes), whole.files, documents, notes.all())
+    told = tuple(note for note in notes.all() if note.name is None or _named(note.name, whole.files))
+    return Conversion(chosen.title, len(files), len(imported.probes), whole.files, documents, told)
+
+
+def _named(secret: str, files: dict[str, str]) -> bool:
+    """Whether a document names it: what was left out in the end may have had secrets as well."""
+    reference = re.compile(rf"(?:secrets\.|secret: ){re.escape(secret)}(?![A-Za-z0-9_-])")
+    return any(reference.search(text) for text in files.values())
 
 
 def _given(paths: Sequence[Path], chosen: Importer) -> Iterator[GivenFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,8 @@ def _write(targets: Mapping[Path, bytes], *, force: bool) -> None:
             with asides[target].open("xb") as file:
                 file.write(data)
                 file.flush()
+                if target.is_file():
+                    os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
                 os.fsync(file.fileno())
         for target in targets:
             if force and os.path.lexists(target):

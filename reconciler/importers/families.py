@@ -47,7 +47,7 @@ def merged(probes: Sequence[Probe]) -> list[Merged]:
     """Every monitor once, in the order of the first of each."""
     families: dict[bytes, list[Variant]] = {}
     for probe in probes:
-        environment = probe.environment or _told(probe)
+        environment = said(probe) or _told(probe)
         families.setdefault(_sameness(probe, environment), []).append(Variant(environment, probe))
     found: list[Merged] = []
     for variants in families.values():
@@ -81,11 +81,16 @@ def _single(variant: Variant) -> Merged:
     """A monitor without siblings: it is in an environment only when the tool itself says so."""
     probe = variant.probe
     system = (probe.alone or probe.system) if probe.system is not None else None
-    return Merged(probe.alone or probe.title, probe.group, [Variant(probe.environment, probe)], system)
+    return Merged(probe.alone or probe.title, probe.group, [Variant(said(probe), probe)], system)
 
 
 def _group(probe: Probe, environment: str | None) -> str | None:
     return (stripped(probe.group, environment) or None) if probe.group else None
+
+
+def said(probe: Probe) -> str | None:
+    """The environment that the tool itself says, as a name: it may be spelled in several ways."""
+    return slug(probe.environment, "environment") if probe.environment else None
 
 
 def _told(probe: Probe) -> str | None:

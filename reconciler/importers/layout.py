@@ -35,7 +35,7 @@ def check(name: str, measure: Measure) -> Document:
     """The document of one check."""
     strategy: Document = {"type": f"{measure.strategy}@{STRATEGIES[measure.strategy].head}"}
     if measure.config:
-        strategy["config"] = measure.config
+        strategy["config"] = _ordered(measure.config)
     spec: Document = {"interval": format_duration(measure.interval), "strategy": strategy}
     if measure.beside_interval:
         spec[Remark("interval")] = measure.beside_interval
@@ -43,7 +43,7 @@ def check(name: str, measure: Measure) -> Document:
         head = COLLECTORS[f"{measure.strategy}.{measure.collector}"].head
         collector: Document = {"type": f"{measure.collector}@{head}"}
         if measure.settings:
-            collector["config"] = measure.settings
+            collector["config"] = _ordered(measure.settings)
         if measure.assertions:
             collector["assertions"] = measure.assertions
         spec["collectors"] = [collector]
@@ -51,6 +51,20 @@ def check(name: str, measure: Measure) -> Document:
     if measure.title and slug(measure.title) != measure.title and measure.title != name:
         metadata["title"] = measure.title
     return document("Check", metadata, spec, "\n".join(measure.comments))
+
+
+_FIRST = ("host", "nameserver", "port", "database", "user", "username", "password", "url", "method", "headers", "body")
+_LAST = ("timeout", "followRedirects")
+
+
+def _ordered(config: Document) -> Document:
+    """Where it connects and as whom comes first, limits come last; comments stay with what they speak of."""
+
+    def place(key: Any) -> int:
+        name = key.key if isinstance(key, Remark) else key
+        return _FIRST.index(name) if name in _FIRST else 100 + (name in _LAST)
+
+    return {key: config[key] for key in sorted(config, key=place)}
 
 
 def document(kind: str, metadata: Document, spec: Document | None, comment: str | None = None) -> Document:
@@ -82,11 +96,13 @@ class Files:
 
     def environments(self, found: Sequence[Merged], fields: dict[str, dict[str, Any]]) -> None:
         """One document for each that is named."""
-        titles = dict.fromkeys(environment for each in found for environment in each.environments)
-        ordered = sorted(titles, key=rank)
-        self._names = dict(zip(ordered, told_apart([[slug(t, "environment")] for t in ordered]), strict=True))
-        for title, name in self._names.items():
-            spec = {"fields": fields[title]} if title in fields else None
+        titles: dict[str, str] = {}
+        for variant in (variant for each in found for variant in each.variants):
+            if variant.environment is not None:
+                titles.setdefault(variant.environment, variant.probe.environment or variant.environment)
+        for name in sorted(titles, key=rank):
+            spec = {"fields": fields[name]} if name in fields else None
+            title = name if titles[name].lower() == name else titles[name]
             self._environments.append(document("Environment", titled(name, title), spec))
 
     def system(self, draft: Draft, shared: set[str]) -> None:
@@ -119,7 +135,7 @@ class Files:
         if draft.group:
             spec["groups"] = [self._groups[draft.group]]
         if environments:
-            spec["environments"] = [self._names[e] for e in sorted(environments, key=rank)]
+            spec["environments"] = sorted(environments, key=rank)
         spec["checks"] = [self._assignment(name, probe, environments) for name, probe, _ in draft.checks]
         comments = dict.fromkeys(line for probe in draft.probes for line in _comments(probe))
         return document("System", metadata, spec, "\n".join(comments))
@@ -127,7 +143,7 @@ class Files:
     def _assignment(self, name: str, probe: Merged, environments: list[str]) -> Document:
         assignment: Document = {"check": name}
         if set(probe.environments) != set(environments):
-            assignment["environments"] = [self._names[e] for e in probe.environments]
+            assignment["environments"] = probe.environments
         if probe.first.thresholds:
             assignment["thresholds"] = probe.first.thresholds
         return assignment

@@ -33,7 +33,7 @@ def sensitive(name: str) -> bool:
 
 
 class Keeper:
-    """Gives each credential a name: the same value has the same name, wherever it stands.
+    """Gives each credential a name: the same value in the same role has the same name, wherever it stands.
 
     ``variables``: a text such as ``$NAME`` or ``${NAME}`` is filled from the tool's environment, so that it is a secret
     by that name already.
@@ -42,14 +42,15 @@ class Keeper:
     def __init__(self, notes: Notes, *, variables: bool = False) -> None:
         self._notes = notes
         self._variables = variables
-        self._names: dict[str, str] = {}
+        self._names: dict[tuple[str, str], str] = {}
 
     def name(self, value: str, at: At, *wish: str, what: str) -> str:
         """The name of the secret that holds ``value``; ``what`` says what that is, for the report."""
-        found = self._names.get(value)
-        if found is None:
-            found = self._names[value] = self._free(self._wish(value, wish))
         variable = self._variables and _VARIABLE.match(value)
+        key = (value, "" if variable else wish[-1].lower())
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = self._free(self._wish(value, wish))
         self._notes.secret(found, at, f"{what}, which came from the variable {found}" if variable else what)
         return found
 

@@ -70,8 +70,8 @@ def _entry(key: str, value: Any, indent: str, remark: str | None) -> Iterator[st
 
 def _item(value: Any, key: str, indent: str) -> Iterator[str]:
     """One item of a list that stands below ``key``."""
-    if not isinstance(value, dict):
-        yield f"{indent}- {_flow(value, top=True)}"
+    if not isinstance(value, dict) or not value:
+        yield f"{indent}- {_flow(value, top=not isinstance(value, list))}"
         return
     yield from _comment(value.get(Remark()), indent)
     bare = {name: item for name, item in value.items() if name != Remark()}

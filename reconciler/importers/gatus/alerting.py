@@ -140,8 +140,8 @@ class Alerting:
             self._notes.changed(
                 file.at(path), f"the alerts of {probe.title} differ in their thresholds; the smallest are used for all"
             )
-        thresholds = {"healthy": successes, "degraded": min(2, failures), "unhealthy": failures}
-        usual = {"healthy": 1, "degraded": 2, "unhealthy": 5}
+        thresholds = {"healthy": successes, "unhealthy": failures}
+        usual = {"healthy": 1, "unhealthy": 5}
         probe.thresholds = {key: value for key, value in thresholds.items() if value != usual[key]}
 
 

@@ -149,7 +149,9 @@ def _thresholds(monitor: Monitor) -> dict[str, int]:
             f"{monitor.title} is told once, not again and again",
             "an Automation can tell again after a delay",
         )
-    found = {"degraded": 1, "unhealthy": max(0, retries) + 1}
+    if retries <= 0:
+        return {"unhealthy": 1}
+    found = {"degraded": 1, "unhealthy": retries + 1}
     return {key: value for key, value in found.items() if value != _USUAL[key]}
 
 
