@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import UsageError
+from reconciler.base.errors import PlanRefused, UsageError
 
 if TYPE_CHECKING:
     from reconciler.model.plan import Plan
@@ -37,11 +37,20 @@ def write_whole(path: Path, data: bytes) -> None:
         raise UsageError(f"{path} can't be written: {error.strerror}", hint="name another file") from error
 
 
-def read_plan(path: Path) -> Plan:
-    """A saved plan. Raises ``UsageError`` where there is none, ``GitopsError`` for what isn't one."""
-    from reconciler.plan.file import load_plan
+def read_plan(path: Path, *, digest: str | None = None) -> Plan:
+    """A saved plan. Raises ``UsageError`` where there is none, ``GitopsError`` for what isn't one.
+
+    ``digest`` is that of the plan which was reviewed: whoever can replace the file can seal another plan as well, so
+    ``PlanRefused`` is raised for one with another digest.
+    """
+    from reconciler.plan.file import load_plan, plan_digest
 
     try:
-        return load_plan(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}", hint="gitops plan --out FILE makes it") from error
+    plan = load_plan(data)
+    if digest is not None and plan_digest(data) != digest.strip().lower():
+        message = f"{path} isn't the plan that was reviewed: its digest is {plan_digest(data)}"
+        raise PlanRefused("digest", message, hint="have this one reviewed, or bring the other")
+    return plan

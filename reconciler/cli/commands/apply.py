@@ -14,10 +14,12 @@ from reconciler.report.output import Output
 
 if TYPE_CHECKING:
     from reconciler.flows.apply import Applied
+    from reconciler.model.plan import Plan
 
 
 @click.command(cls=Command)
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--digest", metavar="HEX", help="Refuse a PLANFILE with another digest than the reviewed one.")
 @YES
 @click.option("--dry-run", is_flag=True, help="Only show the plan, as gitops plan does.")
 @click.option("--force", is_flag=True, help="Lift the guards: deletions, empty source, rolled back commit.")
@@ -32,6 +34,7 @@ def command(
     output: Output,
     *,
     planfile: Path | None,
+    digest: str | None,
     yes: bool,
     dry_run: bool,
     force: bool,
@@ -48,11 +51,17 @@ def command(
     from reconciler.cli.applying import code_of
 
     if planfile is not None:
+        from reconciler.cli.files import read_plan
+
         if force:
             raise click.UsageError("--force is for planning: pass it to gitops plan --out")
+        with without_gc():
+            plan = read_plan(planfile, digest=digest)
         if dry_run:
-            return _show(planfile, where, output, wanted=exit_code, full=full)
-        applied = _reviewed(planfile, where, output, yes=yes, full=full, timeout=lock_timeout, old_workers=old_workers)
+            return _show(plan, where, output, wanted=exit_code, full=full)
+        applied = _reviewed(plan, where, output, yes=yes, full=full, timeout=lock_timeout, old_workers=old_workers)
+    elif digest is not None:
+        raise click.UsageError("--digest is that of a saved plan: name its file")
     elif dry_run:
         from reconciler.cli.commands.plan import run
 
@@ -70,7 +79,6 @@ def _planned(
     from reconciler.cli.applying import carry_out
     from reconciler.cli.stores import store_to_write
     from reconciler.flows.position import plan_source
-    from reconciler.model.plan import Plan
     from reconciler.report.progress import progress_for
 
     source = where.open()
@@ -84,17 +92,15 @@ def _planned(
 
 
 def _reviewed(
-    planfile: Path, where: Where, output: Output, *, yes: bool, full: bool, timeout: float, old_workers: bool
+    plan: Plan, where: Where, output: Output, *, yes: bool, full: bool, timeout: float, old_workers: bool
 ) -> Applied:
     """The plan was shown when it was made; it is shown again only to who is asked."""
     from reconciler.cli.applying import Consent, tell, waiting_on
-    from reconciler.cli.files import read_plan
     from reconciler.cli.planning import asks
     from reconciler.cli.stores import store_to_write
     from reconciler.flows.apply import Actor, Applied, apply_reviewed
 
     with without_gc():
-        plan = read_plan(planfile)
         store = store_to_write(where.settled().store)
         if plan.pending and asks(yes=yes) and not Consent(store, output, yes=yes, full=full)(plan):
             applied = Applied(plan, plan.base, False, 0.0)
@@ -111,12 +117,10 @@ def _reviewed(
     return applied
 
 
-def _show(planfile: Path, where: Where, output: Output, *, wanted: bool, full: bool) -> int:
+def _show(plan: Plan, where: Where, output: Output, *, wanted: bool, full: bool) -> int:
     """A saved plan can be looked at even when it is stale; only applying it is refused."""
-    from reconciler.cli.files import read_plan
     from reconciler.cli.planning import exit_code, show_plan
     from reconciler.cli.stores import store_to_read
 
-    plan = read_plan(planfile)
     show_plan(plan, store_to_read(where.settled().store), output, full=full)
     return exit_code(plan, wanted=wanted)

@@ -81,9 +81,10 @@ def run(
             plan = plan_source(source, store, force=force, progress=progress)
         if out is not None:
             from reconciler.cli.files import write_whole
-            from reconciler.plan.file import save
+            from reconciler.plan.file import plan_digest, save
 
-            write_whole(out, save(plan))
+            saved = save(plan)
+            write_whole(out, saved)
         if focus:
             from reconciler.flows.ancestry import with_ancestors
 
@@ -91,5 +92,5 @@ def run(
         links = links_for(where, link_base) if output.format == "markdown" else NO_LINKS
         show(Shown(plan, lambda part: old_bodies(part, store), focus, links=links), output, full=full)
         if out is not None:
-            output.note(f"The plan is saved: gitops apply {out}")
+            output.note(f"The plan is saved: gitops apply {out} --digest {plan_digest(saved)}")
     return exit_code(plan, wanted=wanted)
