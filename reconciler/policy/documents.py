@@ -27,20 +27,20 @@ def _day(text: str) -> str:
             raise ValueError
         date.fromisoformat(text)
     except ValueError:
-        raise PydanticCustomError("bad_value", "{sentence}", {"sentence": "is a day as in 2027-01-31"}) from None
+        raise PydanticCustomError("bad-value", "{sentence}", {"sentence": "has to be a day as in 2027-01-31"}) from None
     return text
 
 
 def _pattern(text: str) -> str:
     kind, slash, name = text.partition("/")
     if not slash or not kind or not name:
-        raise PydanticCustomError("bad_value", "{sentence}", {"sentence": "is KIND/NAME, such as Check/orders-*"})
+        raise PydanticCustomError("bad-value", "{sentence}", {"sentence": "has to be KIND/NAME, such as Check/orders-*"})
     return text
 
 
 def _dotted(text: str) -> str:
     if _PATH.sub("", text).strip(".") or not text:
-        raise PydanticCustomError("bad_value", "{sentence}", {"sentence": "is a path such as spec.collectors[0].type"})
+        raise PydanticCustomError("bad-value", "{sentence}", {"sentence": "has to be a path such as spec.collectors[0].type"})
     return text
 
 

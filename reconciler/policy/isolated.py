@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-MEMORY = 768 * 1024 * 1024
+MEMORY = 256 * 1024 * 1024
 """What the child may take beside what it shares with its parent."""
 _MARK = struct.Struct("qq")
 
@@ -86,7 +86,7 @@ def _child(work: Callable[[Mark], Iterable[Any]], writer: int, shared: mmap.mmap
         def mark(rule: int, subject: int) -> None:
             shared[:] = _MARK.pack(rule, subject)
 
-        with os.fdopen(writer, "wb") as pipe:
+        with os.fdopen(writer, "wb", buffering=0) as pipe:  # what was found counts, however it ends
             for row in work(mark):
                 pipe.write(json.dumps(row).encode() + b"\n")
         os._exit(0)
