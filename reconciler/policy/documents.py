@@ -21,26 +21,30 @@ MAX_EXPRESSION = 2000
 _PATH = re.compile(r"[A-Za-z_][\w-]*|\[(\d{1,6})\]")
 
 
+def _wrong(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("bad-value", "{sentence}", {"sentence": sentence})
+
+
 def _day(text: str) -> str:
     try:
         if len(text) != 10:
             raise ValueError
         date.fromisoformat(text)
     except ValueError:
-        raise PydanticCustomError("bad-value", "{sentence}", {"sentence": "has to be a day as in 2027-01-31"}) from None
+        raise _wrong("has to be a day as in 2027-01-31") from None
     return text
 
 
 def _pattern(text: str) -> str:
     kind, slash, name = text.partition("/")
     if not slash or not kind or not name:
-        raise PydanticCustomError("bad-value", "{sentence}", {"sentence": "has to be KIND/NAME, such as Check/orders-*"})
+        raise _wrong("has to be KIND/NAME, such as Check/orders-*")
     return text
 
 
 def _dotted(text: str) -> str:
     if _PATH.sub("", text).strip(".") or not text:
-        raise PydanticCustomError("bad-value", "{sentence}", {"sentence": "has to be a path such as spec.collectors[0].type"})
+        raise _wrong("has to be a path such as spec.collectors[0].type")
     return text
 
 

@@ -74,7 +74,7 @@ BROKEN = {
         ("interval: 30s", "interval: 4d", "18:44"),
     ],
     "environments-differ": [
-        ("/ready\"}", "/ready\", body: \"{{ environment.region | default('eu') }}\"}", "28:58"),
+        ('/ready"}', '/ready", body: "{{ environment.region | default(\'eu\') }}"}', "28:58"),
     ],
 }
 """Rule to edits of GOOD, and the place of what is found then."""
