@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
@@ -16,6 +16,7 @@ from reconciler.policy.rules import Exemption, Owner, Preset, Rule, Written, is_
 if TYPE_CHECKING:
     from reconciler.flows.settings import Settings
     from reconciler.policy.documents import PolicyTest
+    from reconciler.source.delta import Delta
     from reconciler.source.tree import Tree
 
 _DISTRIBUTIONS = {"cel": "expressions", "detect_secrets": "credentials"}
@@ -46,8 +47,17 @@ def today() -> date:
 
 def policies_of(tree: Tree, settings: Settings) -> Policies | None:
     """Of a source and of this machine's operator; None where nobody asks for any."""
+    return policies_in(list(tree.read([path for path, _ in tree.entries() if is_policy_file(path)])), settings)
+
+
+def policies_of_change(delta: Delta, settings: Settings) -> Policies | None:
+    """Of what a source is after a change."""
+    return policies_in(list(delta.now([path for path in delta.paths if is_policy_file(path)])), settings)
+
+
+def policies_in(files: Sequence[tuple[str, bytes]], settings: Settings) -> Policies | None:
+    """The same as :func:`policies_of`, of these files."""
     asked = operator()
-    files = list(tree.read([path for path, _ in tree.entries() if is_policy_file(path)]))
     if not files and asked == Operator() and settings.policies == "off":
         return None
     return load_policies(files, asked, settings.policies)

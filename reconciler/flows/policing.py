@@ -42,18 +42,21 @@ class Policed:
 
 
 def police(
-    policies: Policies, resolved: Resolved, reader: Reader, source: str, *, locate: Locate, sound: bool
+    policies: Policies, resolved: Resolved, reader: Reader | None, source: str, *, locate: Locate, sound: bool
 ) -> Policed:
-    """Hold the rules against a plan. ``sound``: no document failed, so that what nothing uses is known."""
+    """Hold the rules against a plan. ``sound``: no document failed, so that what nothing uses is known.
+
+    ``reader`` is None where a part of the source is all that is looked at: what takes more than that is left out.
+    """
     told = [*policies.diagnostics, *missing_libraries(policies)]
     if any(d.severity == "error" for d in told):
         return Policed((), tuple(told))
     rules = list(policies.rules.values())
     exceptions = Exceptions(policies.exemptions, rules, today())
     told += _about_exceptions(policies, exceptions)
-    whole = _Whole(resolved, reader, source)
+    whole = _Whole(resolved, reader, source) if reader is not None else None
     resources = list(resolved.world.fresh.values())
-    if exceptions.expired:
+    if exceptions.expired and whole is not None:
         resources += whole.stored_under(exceptions.expired)
     slices = list(_slices(resolved, reader, rules)) if any(r.scope == "slice" for r in rules) else []
     judged = judge(rules, resources, slices, whole if sound else None)
@@ -139,11 +142,11 @@ class _Whole:
         ]
 
 
-def _slices(resolved: Resolved, reader: Reader, rules: Sequence[Rule]) -> Iterator[SliceSeen]:
+def _slices(resolved: Resolved, reader: Reader | None, rules: Sequence[Rule]) -> Iterator[SliceSeen]:
     """What was rendered, and what a rule compares it with."""
     bodies = {key: body for key, (_, body) in resolved.rendered.items()}
     differing = [r for r in rules if r.uses == "environments-differ"]
-    if differing and not resolved.world.empty:
+    if differing and reader is not None and not resolved.world.empty:
         bodies.update(_counterparts(resolved, reader, differing[0].options["environments"]))
     keys = {uid: key for key, uid in resolved.uids.items()}
     for slice_key, body in bodies.items():
