@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from urllib.parse import quote, urlencode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +33,30 @@ from reconciler.secrets.masking import Masker
 )
 def test_text(values: tuple[str, ...], text: str, expected: str) -> None:
     assert Masker(values).text(text) == expected
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda value: json.dumps({"a": value}),
+        lambda value: json.dumps({"a": value}, ensure_ascii=False),
+        lambda value: f"/search?q={quote(value)}",
+        lambda value: urlencode({"q": value}),
+        lambda value: f"<p>{html.escape(value)}</p>",
+    ],
+)
+def test_other_spellings(written: Callable[[str], str]) -> None:
+    value = 'p@s "w\\ö\n<&rd'
+    assert Masker([value]).text(written(value)) == written("MASK").replace("MASK", "****")
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "user:"])
+def test_base64_but_for_bytes_that_share_a_piece_with_others(before: str) -> None:
+    value = "correct-horse-battery"
+    found = Masker([value]).text(b64encode(f"{before}{value}\n".encode()).decode())
+    told = b"".join(b64decode(piece + "=" * (-len(piece) % 4)) for piece in found.split("****"))
+    assert len(told) <= len(before) + 1 + 4
+    assert b"horse" not in told
 
 
 def test_deep_with_keys() -> None:
