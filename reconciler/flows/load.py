@@ -14,6 +14,7 @@ from reconciler.kinds.extras import absent, remedy, sentence
 from reconciler.kinds.table import V1_KINDS
 from reconciler.kinds.validate import RuntimeTemplate, validate
 from reconciler.model.resource import Key, Resource
+from reconciler.policy.rules import is_policy_file
 from reconciler.source.faults import Parsed, YamlFault
 from reconciler.source.yaml import load
 from reconciler.versioning.upgrade import Upgraded, upgrade
@@ -38,10 +39,12 @@ class FileResult:
 
 
 def read_file(path: str, sha: str, data: bytes, *, source: str, explicit: bool) -> FileResult:
-    """Read the bytes of one file.
+    """Read the bytes of one file; of the policies there are no documents.
 
     ``explicit``: a glob of the user names it, so that a document of another tool is a fault rather than passed over.
     """
+    if is_policy_file(path):
+        return FileResult(path, sha)
     documents, faults = load(data)
     upgraded = [(parsed, upgrade(parsed.value)) for parsed in documents]
     return read_documents(FileResult(path, sha), data, upgraded, faults, source=source, explicit=explicit)

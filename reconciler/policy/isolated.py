@@ -7,6 +7,7 @@ that its end can be blamed on a rule.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import mmap
 import os
@@ -79,6 +80,7 @@ def _child(work: Callable[[Mark], Iterable[Any]], writer: int, shared: mmap.mmap
         if sys.platform == "linux":
             most = _size() + MEMORY
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        faulthandler.disable()
         null = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):  # what a library prints as it dies is of no use to anybody
             os.dup2(null, number)
