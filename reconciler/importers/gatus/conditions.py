@@ -91,6 +91,7 @@ def assertions(condition: Condition, fields: Fields) -> tuple[list[dict[Any, Any
         raise Untold(
             "the value comes from a variable, which this file doesn't tell", "write the assertion with the value"
         )
+    condition = condition._replace(value=condition.value.replace("$$", "$"))
     match condition.subject:
         case "STATUS" if fields.status == "statusCode":
             return _status(condition)

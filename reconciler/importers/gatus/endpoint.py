@@ -84,7 +84,7 @@ def _asked(endpoint: dict[str, Any], path: Path, title: str, context: Context) -
         context.notes.left(at, f"{title} has no url", None)
         return None
     fields: dict[str, Any] = {}
-    url = filled(raw.strip(), at, fields, context.notes)
+    url = filled(raw.strip(), at, fields, context.notes, form="url")
     scheme = "dns" if isinstance(endpoint.get("dns"), dict) else url.partition("://")[0].lower() if "://" in url else ""
     scheme = "https" if url.startswith("{{") else scheme
     if scheme not in MEASURES:

@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.base.diagnostics import Path
 from reconciler.importers.assertions import holds
-from reconciler.importers.gatus.variables import filled, named, plain
+from reconciler.importers.gatus.variables import filled, named
 from reconciler.importers.places import address
 from reconciler.importers.port import File, Notes
 from reconciler.importers.probe import Measure
@@ -81,7 +81,7 @@ def _headers(asked: Asked) -> tuple[dict[Any, Any], list[dict[Any, Any]]]:
         config |= more
         if plainly is not None and named(text) and "value" in plainly:
             # Whether what the variable holds may be seen, nobody can tell.
-            what = f"the whole header {name} for {asked.title}"
+            what = f"the whole header {name} for {asked.title}, which was {text} with its variables filled in"
             secret = asked.keeper.name(text, at, asked.title, str(name), what=what)
             plainly = {"name": str(name), "valueFrom": {"secret": secret}}
         if plainly is not None:
@@ -167,17 +167,10 @@ def _ssh(asked: Asked) -> Measure | None:
     if config["port"] == 22:
         del config["port"]
     at = asked.file.at((*asked.path, "ssh"))
-    user = str(account["username"])
-    if named(user):
-        secret_like = ", ".join(named(user))
-        asked.left(
-            "ssh", f"the user comes from the variable {secret_like}, which the file doesn't tell", "write username"
-        )
-        user = "fill-me-in"
-    config["username"] = plain(user)
+    config["username"] = filled(str(account["username"]), at, asked.fields, asked.notes)
     for key, field in (("password", "password"), ("private-key", "privateKey")):
         if value := account.get(key):
-            what = f"the {key.replace('-', ' ')} of {config['username']} at {asked.title}"
+            what = f"the {key.replace('-', ' ')} of the user at {asked.title}"
             config[field] = asked.keeper.text(str(value), at, asked.title, key, what=what)
     if "password" not in config and "privateKey" not in config:
         asked.left("ssh", f"{asked.title} was left out: logging in needs a password or a key", None)
@@ -203,13 +196,12 @@ def _dns(asked: Asked) -> Measure | None:
     if kind not in _TYPES:
         asked.left("dns", f"{asked.title} was left out: records of the type {kind} can't be looked up", "a script can")
         return None
+    at = asked.file.at((*asked.path, "dns"))
     server, _, port = asked.url.rpartition("://")[2].partition(":")
     config: dict[Any, Any] = {"nameserver": server}
     if port.isdigit() and port != "53":
         config["port"] = int(port)
-    settings: dict[Any, Any] = {
-        "hostname": filled(name.rstrip("."), asked.file.at(asked.path), asked.fields, asked.notes)
-    }
+    settings: dict[Any, Any] = {"hostname": filled(name.rstrip("."), at, asked.fields, asked.notes, form="host")}
     if kind != "A":
         settings["recordType"] = kind
     return Measure("dns", config, "lookup", settings)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from reconciler.importers.names import camel, slug
 from reconciler.importers.port import Notes
 from reconciler.importers.probe import At
 from reconciler.importers.templates import literal
+
+Form = Literal["text", "host", "url"]
 
 _VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -23,8 +25,11 @@ def plain(text: str) -> str:
     return _VARIABLE.sub(lambda m: "$" if m[0] == "$$" else m[0], text)
 
 
-def filled(text: str, at: At, fields: dict[str, Any], notes: Notes) -> str:
-    """``text`` with its variables as fields of the system, whose values somebody has to write."""
+def filled(text: str, at: At, fields: dict[str, Any], notes: Notes, *, form: Form = "text") -> str:
+    """``text`` with its variables as fields of the system, whose values somebody has to write.
+
+    ``form`` says what kind of value is invented for them until then.
+    """
     source = literal(text)
 
     def put(match: re.Match[str]) -> str:
@@ -32,7 +37,7 @@ def filled(text: str, at: At, fields: dict[str, Any], notes: Notes) -> str:
             return "$"
         variable = match[1] or match[2]
         name = camel(variable)
-        value = _guess(source, match, variable)
+        value = _guess(source, match, slug(variable, "value"), form)
         fields[name] = value
         notes.left(
             at,
@@ -44,14 +49,15 @@ def filled(text: str, at: At, fields: dict[str, Any], notes: Notes) -> str:
     return _VARIABLE.sub(put, source)
 
 
-def _guess(text: str, match: re.Match[str], variable: str) -> str:
+def _guess(text: str, match: re.Match[str], word: str, form: Form) -> str:
     """Something that fits the place, leads nowhere, and can't be overlooked."""
-    word = slug(variable, "value")
+    if form != "url":
+        return f"{word}.invalid" if form == "host" else word
     before, after = text[: match.start()], text[match.end() :]
-    if not before and "://" not in after:
-        return f"https://{word}.invalid"
-    if not before:
+    if not before and after.startswith("://"):
         return "https"
+    if not before and after[:1] in ("", "/"):
+        return f"https://{word}.invalid"
     authority = "://" in before and "/" not in before.partition("://")[2]
     if authority and before.endswith(":") and not before.endswith("://"):
         return "443"
