@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from junitparser import JUnitXml
 
+from reconciler.cli.main import cli
 from tests.ci.actions import read_yaml
 from tests.ci.conftest import ROOT
 from tests.servers.forge import TOKEN, Forge
@@ -196,6 +199,37 @@ def test_the_script_fails_as_its_commands_do(hosted: Hosted, script: Script) -> 
     for wrong in ([], ["nonsense"], ["apply", "now"], ["review", "nowhere"], ["review", "--upload-pack=touch pwned"]):
         assert script(*wrong).returncode == 2, wrong
     assert not list(hosted.folder.rglob("pwned"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        ("vendor.github-actions", "action.yml"),
+        ("vendor.github-workflows", "examples/ci/github.yml"),
+        ("vendor.gitlab-ci", "examples/ci/gitlab.yml"),
+    ],
+)
+def test_the_forges_take_the_files(schema: str, file: str) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(ROOT / file)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_command_and_flag_that_a_template_runs_exists() -> None:
+    """Of all three; a flag that is passed only when asked for is no less wrong."""
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("action.yml", "examples/ci/gitlab.yml")]
+    calls = re.findall(
+        r"(?:\"\$(?:GITOPS|gitops)\"|^ *- gitops) ([a-z]+)(.*)$", "\n".join([*texts, SCRIPT.read_text()]), re.M
+    )
+    seen: dict[str, set[str]] = {}
+    for name, rest in calls:
+        seen.setdefault(name, set()).update(re.findall(r"(?<!\S)--[a-z-]+", rest))
+    assert {"validate", "plan", "comment", "apply"} <= set(seen)
+    with cli.make_context("gitops", ["--version"], resilient_parsing=True) as ctx:
+        for name, flags in seen.items():
+            command = cli.get_command(ctx, name)
+            assert command is not None
+            assert flags <= {option for p in command.params for option in p.opts}, name
 
 
 def test_the_script_is_shipped_to_be_run() -> None:
