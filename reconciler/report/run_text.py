@@ -37,8 +37,7 @@ def run_text(told: Told, style: Style, *, full: bool = False) -> Iterator[str]:
     mark = style(MARKS[run.outcome], LOOKS[run.outcome])
     word = style(run.outcome, LOOKS[run.outcome], "bold")
     yield f"{mark} {style(safe(str(told.name)), 'bold')}{region}: {word} in {took(run.duration_ms)}"
-    if detail.get("error"):
-        yield f"  {style(safe(detail['error']), LOOKS[run.outcome])}"
+    yield from (f"  {style(line, LOOKS[run.outcome])}" for line in _sentence(detail.get("error")))
     for collector in detail.get("collectors", ()):
         yield from (f"  {line}" for line in _collector(collector, style, full=full))
     if told.origin is not None:
@@ -56,15 +55,14 @@ def totals(counts: Mapping[Outcome, int], style: Style) -> str:
     """``3 runs: 1 unhealthy, 2 healthy``, the worst first."""
     words: tuple[Outcome, ...] = ("unhealthy", "degraded", "healthy")
     parts = [style(f"{counts[word]:,} {word}", LOOKS[word]) for word in words if counts.get(word)]
-    return f"{style(count(sum(counts.values()), 'run'), 'bold')}: {', '.join(parts)}"
+    return f"{style(count(sum(counts.values()), 'run'), 'bold')}: {', '.join(parts) or 'nothing to run'}"
 
 
 def _collector(c: Mapping[str, Any], style: Style, *, full: bool) -> Iterator[str]:
     result: Mapping[str, Any] = c.get("result") or {}
     label = c["type"] if c.get("id") in (None, c["type"]) or str(c["id"]).isdigit() else f"{c['type']} {c['id']}"
     yield f"{style(safe(label), 'bold')}  {_metrics(c['type'], result)}".rstrip()
-    if c.get("error"):
-        yield f"  {style(safe(c['error']), 'red')}"
+    yield from (f"  {style(line, 'red')}" for line in _sentence(c.get("error")))
     if c.get("phases"):
         parts = ", ".join(f"{safe(name)} {took(ms)}" for name, ms in c["phases"].items() if ms >= _SHORTEST)
         yield f"  phases: {parts}"
@@ -75,7 +73,14 @@ def _collector(c: Mapping[str, Any], style: Style, *, full: bool) -> Iterator[st
         yield f"  {verdict_text(verdict, style)}"
     if c.get("sandbox"):
         yield from (f"  {line}" for line in sandbox_lines(c["sandbox"], style, said=c.get("error") or ""))
-    yield from (f"  note: {safe(note)}" for note in c.get("notes", ()))
+    for note in c.get("notes", ()):
+        first, *more = _sentence(note) or [""]
+        yield from (f"  note: {first}", *(f"        {line}" for line in more))
+
+
+def _sentence(text: str | None) -> list[str]:
+    """A few may be more than a line: what a script raised, and where."""
+    return [safe(line).rstrip() for line in (text or "").splitlines()]
 
 
 def verdict_text(v: Mapping[str, Any], style: Style) -> str:

@@ -111,6 +111,15 @@ def test_a_run_in_full_and_in_colours() -> None:
     assert not any("\x1b" in line for line in plain), "what a script writes doesn't steer the terminal"
 
 
+def test_what_is_said_in_several_lines_stays_so() -> None:
+    raised = SCRIPT._replace(error="ValueError: a\nb\x1b[2J", notes=('Traceback:\n  File "x"\nValueError: a', ""))
+    observation = Observation("unhealthy", 1.0, (raised,), error="no\nroute")
+    lines = list(run_text.run_text(told(observation), PLAIN))
+    assert lines[1:3] == ["  no", "  route"]
+    assert lines[4:6] == ["    ValueError: a", "    b\ufffd[2J"]
+    assert lines[-5:-1] == ["    note: Traceback:", '            File "x"', "          ValueError: a", "    note: "]
+
+
 def test_totals() -> None:
     counts: dict[Outcome, int] = {"healthy": 2000, "unhealthy": 1, "degraded": 1}
     assert run_text.totals(counts, PLAIN) == "2,002 runs: 1 unhealthy, 1 degraded, 2,000 healthy"
