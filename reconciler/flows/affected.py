@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from reconciler.base.canonical import digest, dumps, loads
 from reconciler.base.diagnostics import Diagnostic, Fault
 from reconciler.flows.world import World, display_name
+from reconciler.flows.wrong import ANY, Wrong
 from reconciler.model.plan import Action, ResourceChange
 from reconciler.model.resource import Key, Resource
 from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
@@ -88,10 +89,6 @@ class _Place(NamedTuple):
     fields: dict[str, Any]
 
 
-_ANY = ""
-"""No environment's name: what is wrong in all of them."""
-
-
 class Renderer:
     """Renders the slices of a :class:`Work`. ``uid`` gives the uid of every key that can be part of a slice."""
 
@@ -100,12 +97,11 @@ class Renderer:
     ) -> None:
         self._world = world
         self._uid = uid
-        self._locate = locate
         self._pieces: dict[str, CheckPieces | None] = {}
         self._seen: dict[str, dict[str, Any]] = {}
         self._places: dict[str | None, _Place] = {}
         self._memo: Memo = {}
-        self._told: set[tuple[str, object, str | None]] = set()
+        self._wrong = Wrong(world, locate)
         self.diagnostics: list[Diagnostic] = []
         self.slices: dict[SliceKey, tuple[str, bytes]] = {}
 
@@ -118,6 +114,7 @@ class Renderer:
             self._system(system, work)
         for name in work.checks:
             self._pieces_of(name)  # a check that no system runs has its templates looked at all the same
+        self.diagnostics += self._wrong.diagnostics()
 
     def _system(self, system: Resource, only: Work | None) -> None:
         body = loads(system.body)
@@ -135,18 +132,23 @@ class Renderer:
                 continue
             rest = dumps({k: v for k, v in assignment.items() if k not in ("check", "environments")})
             bound = pieces.bind(rest, self._seen[name], seen)
-            self._report(system, check, _ANY, bound.faults)
+            self._wrong.add(system, check, ANY, bound.faults)
             uids = (self._uid(system.key), self._uid(check.key))
             for environment in _environments(assignment, members):
+                if environment is None and not self._there((*members, *(assignment.get("environments") or ()))):
+                    continue  # it would be in one of them, were the name right
                 if not whole and only is not None and environment not in only.environments:
                     continue
                 place = self._places.get(environment) or self._place(environment)
                 if place.uid is None:
                     continue  # told as an unresolved reference, or taken as given
                 text, faults = bound.render(environment, place.fields, self._memo)
-                self._report(system, check, environment, faults)
+                self._wrong.add(system, check, environment, faults)
                 if not faults and not bound.faults:
                     self.slices[SliceKey(uids[0], uids[1], place.uid)] = (digest(text), text)
+
+    def _there(self, environments: Sequence[str]) -> bool:
+        return all(self._world.find(Key("Environment", name)) is not None for name in environments)
 
     def _place(self, environment: str | None) -> _Place:
         if environment is None:
@@ -154,7 +156,7 @@ class Renderer:
         else:
             key = Key("Environment", environment)
             resource = self._world.find(key)
-            if resource is None:
+            if resource is None or not self._world.whole(key):
                 place = _Place(None, {})
             else:
                 title = display_name(self._world.body(resource)["metadata"])
@@ -178,34 +180,9 @@ class Renderer:
                 }
                 pieces, faults = compile_check(check, spec)
             self._pieces[name] = pieces
-            for hole, fault in faults:
-                if check is not None:
-                    told = Fault(fault.code, fault.message, hole.path, fault.hint, offset=fault.offset)
-                    self._once((name, hole.path, None), check, told)
+            if check is not None:
+                self.diagnostics += [self._wrong.located(check, each) for each in faults]
         return self._pieces[name]
-
-    def _report(self, system: Resource, check: Resource, environment: str | None, faults: list[HoleFault]) -> None:
-        watched = f"system {system.key.name}"
-        if system.source != check.source:
-            watched += f" of source {system.source}" if system.source else ", which was released"
-        for hole, fault in faults:
-            if environment == _ANY:
-                where, hint = f"on {watched}", fault.hint or ""
-            elif environment is None:
-                where = f"check {check.key.name} runs without an environment on {watched}"
-                hint = fault.hint or "put the system into an environment, or use | default(...)"
-                if fault.code != "template-undefined":
-                    hint = fault.hint or ""
-            else:
-                where = f"in environment {environment}, on {watched}"
-                hint = fault.hint or ""
-            told = Fault(fault.code, f"{fault.message} ({where})", hole.path, hint or None, offset=fault.offset)
-            self._once((check.key.name, hole.path, environment or ""), check, told)
-
-    def _once(self, what: tuple[str, object, str | None], resource: Resource, fault: Fault) -> None:
-        if what not in self._told:
-            self._told.add(what)
-            self.diagnostics.append(self._locate(resource, fault))
 
 
 def _environments(assignment: Mapping[str, Any], members: Sequence[str]) -> Sequence[str | None]:

@@ -9,19 +9,31 @@ from reconciler.base.diagnostics import Diagnostic
 from reconciler.flows.link import Duplicates, duplicate_faults
 from reconciler.flows.load import FileResult, read_file
 from reconciler.flows.locate import Placer
+from reconciler.flows.policies import policies_of_change
 from reconciler.flows.progress import Progress, Silent
-from reconciler.flows.resolve import Start, resolve
+from reconciler.flows.resolve import Resolved, Start, resolve
 from reconciler.flows.settings import Settings
 from reconciler.flows.unread import Unread
 from reconciler.flows.validation import Validation
+from reconciler.kinds.table import KINDS
 from reconciler.model.plan import Action, Stored, Totals
 from reconciler.model.resource import Key, Resource
 from reconciler.source.delta import Delta
 
 
-def check(delta: Delta, settings: Settings, *, name: str, progress: Progress | None = None) -> Validation:
-    """Everything that is wrong in the changed files, and beyond them because of what they say or no longer say."""
-    progress = progress or Silent()
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What differs, and the way to all that it reaches. ``sides`` is what the files ``before`` and ``now`` say."""
+
+    before: Sequence[FileResult]
+    now: Sequence[FileResult]
+    sides: Sides
+    unread: Unread
+    start: Start
+
+
+def touched(delta: Delta, settings: Settings, *, name: str, progress: Progress) -> Touched:
+    """Read the changed files as they are and as they were, and make of it what a plan can start from."""
     explicit = bool(settings.include)
 
     def load(path: str, data: bytes) -> FileResult:
@@ -35,32 +47,54 @@ def check(delta: Delta, settings: Settings, *, name: str, progress: Progress | N
     for result in now:
         unread.failed |= result.failed
         unread.failed_names |= result.loose_names
-    sides = _Sides.of(before, now, unread)
-    locate = Placer(name, lambda path: next((data for _, data in delta.now([path])), None))
+    sides = Sides.of(before, now, unread)
     start = Start(
         source=name,
         resources=sides.fresh,
         previous=sides.previous,
         deletion="delete",
-        locate=locate,
+        locate=Placer(name, lambda path: next((data for _, data in delta.now([path])), None)),
         failed=unread.failed,
         failed_names=unread.failed_names,
         external=settings.external,
     )
-    resolved = resolve(start, unread, progress)
+    return Touched(before, now, sides, unread, start)
+
+
+def check(delta: Delta, settings: Settings, *, name: str, progress: Progress | None = None) -> Validation:
+    """Everything that is wrong in the changed files, and beyond them because of what they say or no longer say."""
+    progress = progress or Silent()
+    found_now = touched(delta, settings, name=name, progress=progress)
+    now, sides, start = found_now.now, found_now.sides, found_now.start
+    resolved = resolve(start, found_now.unread, progress)
     found = {*delta.faults, *(d for result in now for d in result.diagnostics), *resolved.diagnostics}
-    found.update(duplicate_faults([Duplicates(rows[0], rows[1:]) for rows in sides.again], locate))
+    found.update(duplicate_faults([Duplicates(rows[0], rows[1:]) for rows in sides.again], start.locate))
+    found.update(_policed(delta, settings, resolved, start, found))
     diagnostics = tuple(sorted(found, key=lambda d: d.order))
     totals = Totals(
-        files=len(changed),
+        files=len(delta.changed),
         documents=sum(result.documents for result in now),
         passed_over=sum(result.passed_over for result in now),
         resources=len(sides.fresh),
         slices=sum(1 for c in resolved.slices if c.action is not Action.DELETE),
     )
     if any(d.severity == "error" for d in diagnostics):
-        return Validation(diagnostics, None, _files(changed, diagnostics), since=delta.base)
-    return Validation(diagnostics, totals, _files(changed, diagnostics), since=delta.base)
+        return Validation(diagnostics, None, _files(delta.changed, diagnostics), since=delta.base)
+    return Validation(diagnostics, totals, _files(delta.changed, diagnostics), since=delta.base)
+
+
+def _policed(
+    delta: Delta, settings: Settings, resolved: Resolved, start: Start, found: Iterable[Diagnostic]
+) -> tuple[Diagnostic, ...]:
+    """What the rules in force find in what was looked at; those about the whole source wait for a look at it."""
+    policies = policies_of_change(delta, settings)
+    if policies is None:
+        return ()
+    from reconciler.flows.policing import police
+
+    sound = not any(d.severity == "error" for d in found)
+    told = police(policies, resolved, None, start.source, locate=start.locate, sound=sound)
+    return told.lasting + told.passing
 
 
 def _files(changed: Iterable[str], diagnostics: Iterable[Diagnostic]) -> tuple[str, ...]:
@@ -68,7 +102,7 @@ def _files(changed: Iterable[str], diagnostics: Iterable[Diagnostic]) -> tuple[s
 
 
 @dataclass(slots=True)
-class _Sides:
+class Sides:
     """``previous`` is replaced by ``fresh``; ``again`` holds all declarers of a touched name that has several."""
 
     previous: list[Stored] = field(default_factory=list)
@@ -76,19 +110,19 @@ class _Sides:
     again: list[list[Resource]] = field(default_factory=list)
 
     @staticmethod
-    def of(before: Sequence[FileResult], now: Sequence[FileResult], unread: Unread) -> _Sides:
+    def of(before: Sequence[FileResult], now: Sequence[FileResult], unread: Unread) -> Sides:
         """Part what changed from what stands in a changed file and says the same."""
         old, new = _by_key(before), _by_key(now)
         same = {k for k in old.keys() & new.keys() if [*map(_said, old[k])] == [*map(_said, new[k])]}
         unread.add(r for k in same for r in new[k])
         touched = sorted((old.keys() | new.keys()) - same)
         others = unread.declarers(touched)
-        sides = _Sides()
+        sides = Sides()
         for key in touched:
             rows = [s.resource for s in others.get(key, ())]
             sides._add([*old.get(key, ()), *rows], [*new.get(key, ()), *rows], rows, unread)
         sides._hide(unread)
-        sides._judge_again(unread)
+        sides._judge_again(unread, _no_longer_excused(before, now))
         return sides
 
     def _add(self, was: list[Resource], now: list[Resource], rows: Sequence[Resource], unread: Unread) -> None:
@@ -105,13 +139,17 @@ class _Sides:
         self.previous += [unread.row(r) for r in was[:1]]
         self.fresh += now[:1]
 
-    def _judge_again(self, unread: Unread) -> None:
-        """Who names an account that came or went is told so by a warning, which only a fresh look gives."""
+    def _judge_again(self, unread: Unread, lost: set[Key]) -> None:
+        """Who names one of ``lost`` wasn't blamed for it before.
+
+        Who names an account that came or went is told so by a warning, which only a fresh look gives.
+        """
         accounts = {r.key for r in self.fresh if r.key.kind == "ServiceAccount"}
         accounts ^= {s.resource.key for s in self.previous if s.resource.key.kind == "ServiceAccount"}
-        if not accounts:
+        if not accounts and not lost:
             return
         keys = {key for _, key, x in unread.referrers(accounts) if x.lenient}
+        keys |= {key for _, key, _ in unread.referrers(lost)}
         rows = list(unread.resources(keys=keys))
         self.previous += rows
         self.fresh += [s.resource for s in rows]
@@ -119,6 +157,16 @@ class _Sides:
 
     def _hide(self, unread: Unread) -> None:
         unread.hide({s.resource.key for s in self.previous} | {r.key for r in self.fresh})
+
+
+def _no_longer_excused(before: Iterable[FileResult], now: Sequence[FileResult]) -> set[Key]:
+    """Names of documents that had a fault of their own, and are neither that any more nor declared."""
+    lost: set[Key] = set()
+    for result in before:
+        lost |= result.failed | {Key(kind, name) for name in result.loose_names for kind in KINDS}
+    for result in now:
+        lost -= result.failed | {r.key for r in result.resources}
+    return lost
 
 
 def _by_key(results: Iterable[FileResult]) -> dict[Key, list[Resource]]:

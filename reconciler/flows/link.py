@@ -104,15 +104,25 @@ def broken_by_removal(
         yield locate(referrer, Fault("unresolved-reference", message, x.path, hint="declare it again, or drop this"))
 
 
-def membership_faults(resources: Iterable[Resource], locate: Locate) -> Iterator[Diagnostic]:
-    """Warnings about assignments that name an environment which the system isn't in."""
+def membership_faults(
+    world: World, resources: Iterable[Resource], external: Mapping[str, Sequence[str]], locate: Locate
+) -> Iterator[Diagnostic]:
+    """Warnings about assignments that name an environment which the system isn't in.
+
+    Where one of the system's own environments isn't there, its name may be the one that is wrong, and that is told.
+    """
     for r in resources:
         if r.key.kind != "System":
             continue
         members = {x.name for x in r.references if x.path[:2] == ("spec", "environments")}
+        given = external.get("Environment", ())
+        if any(world.find(Key("Environment", name)) is None and name not in given for name in members):
+            continue
         checks = {x.path[2]: x.name for x in r.references if x.kind == "Check" and len(x.path) == 4}
         for x in r.references:
             if len(x.path) == 5 and x.path[1] == "checks" and x.kind == "Environment" and x.name not in members:
+                if world.find(Key("Environment", x.name)) is None and x.name not in given:
+                    continue  # that is told
                 fault = Fault(
                     "outside-membership",
                     f"system {r.key.name} isn't in environment {x.name!r}, so {checks[x.path[2]]} doesn't run there",

@@ -9,9 +9,10 @@ from typing import Any
 
 from reconciler.base.canonical import digest
 from reconciler.base.diagnostics import Diagnostic, Fault, Place
+from reconciler.flows.consequences import causes
 from reconciler.flows.locate import Located
 from reconciler.kinds.extras import absent, remedy, sentence
-from reconciler.kinds.table import V1_KINDS
+from reconciler.kinds.table import KINDS, V1_KINDS
 from reconciler.kinds.validate import RuntimeTemplate, validate
 from reconciler.model.resource import Key, Resource
 from reconciler.policy.rules import is_policy_file
@@ -35,7 +36,7 @@ class FileResult:
     failed: set[Key] = field(default_factory=set)
     """Names of documents of ours that have a fault of their own."""
     loose_names: set[str] = field(default_factory=set)
-    """Names that stand in a file of which a part is no YAML; of what kind, nobody knows."""
+    """Names that stand in a file of which a part is no YAML, or in a document that doesn't say which it is."""
 
 
 def read_file(path: str, sha: str, data: bytes, *, source: str, explicit: bool) -> FileResult:
@@ -89,7 +90,7 @@ def _read_document(
         result.diagnostics.append(located.diagnostic(nth, fault))
         return
     result.documents += 1
-    result.diagnostics += [located.diagnostic(nth, f) for f in upgraded.faults]
+    result.diagnostics += [located.diagnostic(nth, f) for f in causes(upgraded.faults)]
     if upgraded.kind is None or upgraded.data is None:
         _note_failed(parsed.value, result)
         if upgraded.kind is not None and upgraded.attempt is not None:
@@ -97,7 +98,7 @@ def _read_document(
         return
     validated = validate(upgraded.kind, upgraded.data, declared=upgraded.declared)
     migrated = parsed.value if upgraded.steps else None
-    result.diagnostics += [located.diagnostic(nth, f, original=migrated) for f in validated.faults]
+    result.diagnostics += [located.diagnostic(nth, f, original=migrated) for f in causes(validated.faults)]
     faults = [f for f in map(_runtime_fault, validated.runtime_templates) if f is not None]
     result.diagnostics += [located.diagnostic(nth, f, original=migrated) for f in faults]
     if faults or not validated.body or any(f.severity == "error" for f in upgraded.faults):
@@ -155,7 +156,7 @@ def _neighbours(
 ) -> None:
     """What else is wrong in a document whose old shape has a fault: on other lines, and no consequence of it."""
     told = {d.place.line for d in result.diagnostics if d.place is not None}
-    for fault in validate(kind, attempt, declared=declared).faults:
+    for fault in causes(validate(kind, attempt, declared=declared).faults):
         if fault.severity == "error" and fault.code not in _FOLLOW:
             diagnostic = located.diagnostic(parsed.index, fault, original=parsed.value)
             if diagnostic.place is not None and diagnostic.place.line not in told:
@@ -185,5 +186,8 @@ def _note_failed(data: Any, result: FileResult) -> None:
     metadata = data.get("metadata") if isinstance(data, dict) else None
     name = metadata.get("name") if isinstance(metadata, dict) else None
     kind = data.get("kind") if isinstance(data, dict) else None
-    if isinstance(name, str) and isinstance(kind, str):
+    if isinstance(name, str) and isinstance(kind, str) and (kind in KINDS or kind in V1_KINDS):
         result.failed.add(Key(V1_KINDS.get(kind, kind), name))
+    elif isinstance(data, dict):
+        maps = [data, *(value for value in data.values() if isinstance(value, dict))]
+        result.loose_names |= {value for each in maps for value in each.values() if isinstance(value, str)}

@@ -46,6 +46,8 @@ class Start:
     failed_names: Collection[str] = ()
     external: Mapping[str, Sequence[str]] = field(default_factory=dict)
     grants: Sequence[tuple[str, str]] = ()
+    older: Callable[[Work, Uids, Collection[int]], Mapping[SliceKey, str]] | None = None
+    """Tells the slices there were, of the work that was rendered and of these systems whole, where no store does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,18 @@ def resolve(start: Start, reader: Known, progress: Progress) -> Resolved:
     )
     diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
     diagnostics += link.broken_by_removal(world, start.external, lambda s, f: start.locate(s.resource, f))
-    diagnostics += link.membership_faults(fresh.values(), start.locate)
+    diagnostics += link.membership_faults(world, fresh.values(), start.external, start.locate)
     diagnostics += link.cycle_faults(world, fresh.values(), start.locate)
 
-    uids = _Uids(world, changes, start.previous)
+    uids = Uids(world, changes, start.previous)
     work = affected(world, changes, everything=start.everything)
     progress.stage("rendering", 0)
     renderer = Renderer(world, uids, start.locate)
     if not any(d.code == "cycle" for d in diagnostics):
         renderer.run(work)
     diagnostics += renderer.diagnostics
-    stored, whole = _stored_slices(reader, world, work, changes, uids)
+    whole = _whole_systems(work, changes, uids)
+    stored = start.older(work, uids, whole) if start.older else _stored_slices(reader, world, work, whole, uids)
     slices = compare_slices(
         renderer.slices,
         stored,
@@ -113,7 +116,7 @@ def resolve(start: Start, reader: Known, progress: Progress) -> Resolved:
     return Resolved(changes, slices, names, diagnostics, world, renderer.slices, uids.known)
 
 
-class _Uids:
+class Uids:
     """Uid by key, of what is there after the plan."""
 
     def __init__(self, world: World, changes: Sequence[ResourceChange], previous: Sequence[Stored]) -> None:
@@ -146,30 +149,29 @@ def _free(row: Stored) -> bool:
     return row.status == "orphaned" or not row.resource.source
 
 
+def _whole_systems(work: Work, changes: Sequence[ResourceChange], uids: Uids) -> set[int]:
+    """Of which all slices are looked at."""
+    gone = {c.uid for c in changes if c.key.kind == "System" and c.action is Action.DELETE}
+    return {uids(key) for key in work.systems} | gone
+
+
 def _stored_slices(
-    reader: Known,
-    world: World,
-    work: Work,
-    changes: Sequence[ResourceChange],
-    uids: _Uids,
-) -> tuple[dict[SliceKey, str], set[int]]:
-    """What the store holds of slices that were rendered, or that nobody wants any more, and of which systems all."""
+    reader: Known, world: World, work: Work, whole: Collection[int], uids: Uids
+) -> Mapping[SliceKey, str]:
+    """What the store holds of slices that were rendered, or that nobody wants any more."""
     if world.empty:
-        return {}, set()
-    whole = {uids(key) for key in work.systems}
-    whole |= {c.uid for c in changes if c.key.kind == "System" and c.action is Action.DELETE}
+        return {}
     partial = {uids(key) for key in work.partial}
     checks = {uids(Key("Check", n)) for n in work.checks}
     environments = {uids(Key("Environment", n)) for n in work.environments}
-    stored = {
+    return {
         key: digest
-        for key, digest in reader.slice_digests(whole | partial).items()
+        for key, digest in reader.slice_digests({*whole, *partial}).items()
         if key.system in whole or key.check in checks or key.environment in environments
     }
-    return stored, whole
 
 
-def _really_changed(changes: Sequence[ResourceChange], work: Work, uids: _Uids) -> set[int]:
+def _really_changed(changes: Sequence[ResourceChange], work: Work, uids: Uids) -> set[int]:
     """Uids whose slices differ because git did, not because of the tool."""
     found = {c.uid for c in changes if c.cause is Cause.CHANGE and c.action is not Action.KEEP}
     if any(c.uid in found and c.key.kind == "Environment" for c in changes):
@@ -177,7 +179,7 @@ def _really_changed(changes: Sequence[ResourceChange], work: Work, uids: _Uids) 
     return found
 
 
-def _names(reader: Known, slices: Sequence[SliceChange], uids: _Uids) -> dict[int, str]:
+def _names(reader: Known, slices: Sequence[SliceChange], uids: Uids) -> dict[int, str]:
     wanted = {uid for c in slices for uid in c.key if uid}
     names = {uid: key.name for key, uid in uids.known.items() if uid in wanted}
     missing = wanted - names.keys()

@@ -78,6 +78,20 @@ class World:
             return []
         return [r for r in self.reader.referrers(keys, kind) if r[0] not in self.replaced]
 
+    def whole(self, key: Key) -> bool:
+        """Whether an environment and all it extends are there; else nobody knows what fields it has."""
+        seen: set[Key] = set()
+        while key not in seen:
+            seen.add(key)
+            resource = self.find(key)
+            if resource is None:
+                return False
+            parent = self.body(resource)["spec"].get("extends")
+            if not parent:
+                return True
+            key = Key("Environment", parent)
+        return True
+
     def environment_fields(self, key: Key) -> dict[str, Any]:
         """The fields of an environment, those of its parents underneath. A cycle or a hole is reported elsewhere."""
         chain: list[Key] = []

@@ -56,7 +56,18 @@ def upgrade(data: Any) -> Upgraded:
         return _inner(kind, data, old) if old else Upgraded(kind, data, HEAD, (), [], False)
     if api == V1_API_VERSION:
         return _from_v1(data)
+    if api is None and isinstance(data, dict) and (key := _misspelt_version(data)) is not None:
+        hint = "did you mean apiVersion?"
+        return _refused(0, Fault("unknown-key", f"the document has no key {key!r}", (key,), hint, at="key"))
     return _other(api)
+
+
+def _misspelt_version(data: dict[str, Any]) -> str | None:
+    """The first key, where it says one of our versions under another name: such a document isn't another tool's."""
+    key = next(iter(data), None)
+    if not isinstance(key, str) or key == "apiVersion" or data[key] not in _NEAR:
+        return None
+    return key
 
 
 def migrate_only(data: dict[str, Any]) -> dict[str, Any]:

@@ -60,9 +60,9 @@ def test_nothing_changed(shop: Repo) -> None:
 
 def test_a_check_that_breaks_in_an_environment(shop: Repo, kit: Kit) -> None:
     shop.put("checks.yaml", [kit.check("ready", "{{ environment.url }}/{{ environment.tier }}"), kit.check("home")])
-    assert told(both(shop)) == [("template-undefined", "checks.yaml", 1)] * 2
+    assert told(both(shop)) == [("template-undefined", "checks.yaml", 1)]
     commit = shop.commit()
-    assert told(both(shop, "HEAD~1", rev=commit)) == [("template-undefined", "checks.yaml", 1)] * 2
+    assert told(both(shop, "HEAD~1", rev=commit)) == [("template-undefined", "checks.yaml", 1)]
     assert both(shop).diagnostics == ()
 
 

@@ -191,7 +191,8 @@ CASES: list[tuple[str, Path, Any, str, Path | None]] = [
         "missing-key",
         ("spec", "triggers", 0, "config"),
     ),
-    ("Automation", ("spec", "conditions"), [{"nor": []}], "bad-condition", ("spec", "conditions", 0)),
+    ("Automation", ("spec", "conditions"), [{"x": []}], "bad-condition", ("spec", "conditions", 0)),
+    ("Automation", ("spec", "conditions"), [{"nor": []}], "unknown-key", ("spec", "conditions", 0, "nor")),
     (
         "Automation",
         ("spec", "conditions"),
