@@ -9,8 +9,8 @@ source are told by the plan that finds them, and by ``gitops validate``, which a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.flows.resolve import Resolved
     from reconciler.store.port import Reader
 
+_CREDENTIAL = "policy/literal-credential"
 Locate = Callable[[Resource, Fault], Diagnostic]
 
 
@@ -65,7 +66,17 @@ def police(
     for finding in judged.findings:
         if not exceptions.hold_for(finding):
             (lasting if finding.rule.scope == "resource" else told).append(locate(finding.resource, _fault(finding)))
-    return Policed(tuple(lasting), tuple(told))
+    lines = {_line(d) for d in lasting if d.code == _CREDENTIAL}
+    return Policed(_unquoted(lasting, lines), _unquoted(told, lines))
+
+
+def _line(diagnostic: Diagnostic) -> tuple[str, int] | None:
+    return (diagnostic.place.path, diagnostic.place.line) if diagnostic.place is not None else None
+
+
+def _unquoted(diagnostics: Iterable[Diagnostic], lines: Collection[object]) -> tuple[Diagnostic, ...]:
+    """Without the source lines that hold a credential: logs are read by more people than the repository."""
+    return tuple(replace(d, excerpt=None) if _line(d) in lines else d for d in diagnostics)
 
 
 def _fault(finding: Finding) -> Fault:
