@@ -43,10 +43,13 @@ class Hosted:
 
     @property
     def env(self) -> dict[str, str]:
-        """What a job is given: no more than a path and a home."""
+        """What a job is given: a path, a home, and the way to a package index."""
         path = os.pathsep.join([str(Path(GITOPS).parent), os.environ["PATH"]])
         fixed = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "NO_COLOR": "1", "CI": "true"}
-        return {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", **fixed}
+        index = {
+            n: v for n, v in os.environ.items() if n.startswith("PIP_") or n.lower() in ("http_proxy", "https_proxy")
+        }
+        return {**index, "PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", "no_proxy": "127.0.0.1", **fixed}
 
     def branch(self, name: str = "change") -> None:
         """Commit what is in the folder to a branch, and push it as a request."""

@@ -35,6 +35,7 @@ class Commenter:
             "GITHUB_REPOSITORY": "team/monitoring",
             "GITHUB_EVENT_PATH": str(self.event),
             "GITOPS_FORGE_TOKEN": TOKEN,
+            "no_proxy": "127.0.0.1",
         }
 
     def __call__(self, text: str, *arguments: str, **env: str) -> Ran:
