@@ -12,6 +12,7 @@ from reconciler.base.errors import SourceError
 from reconciler.flows.opened import Source
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.validation import Validation
+from reconciler.policy.rules import is_policy_file
 from reconciler.source.delta import Delta
 from reconciler.source.gitcli import find_root
 from reconciler.source.gitdelta import delta, merge_base
@@ -19,7 +20,7 @@ from reconciler.source.head import Head
 
 
 def validate_changed(source: Source, base: str, progress: Progress | None = None) -> Validation:
-    """Check what the commits since ``base`` can have broken; everything, where the settings themselves have changed.
+    """Check what the commits since ``base`` can have broken; everything, where the settings or policies have changed.
 
     ``base`` is any revision; what counts is the commit where HEAD left it. Raises ``SourceError``.
     """
@@ -30,15 +31,20 @@ def validate_changed(source: Source, base: str, progress: Progress | None = None
         from reconciler.flows.validate import validate
 
         return validate(source, progress)
-    search = _Search(source, since)
+    search = Search(source, since)
     search.start()
     # Half of the time goes into git, and half into modules: they don't need each other.
     from reconciler.flows.check_changed import check
 
-    return check(search.result(), source.settings, name=source.name, progress=progress or Silent())
+    found = search.result()
+    if any(map(is_policy_file, (*found.changed, *found.gone))):
+        from reconciler.flows.validate import validate
+
+        return validate(source, progress)
+    return check(found, source.settings, name=source.name, progress=progress or Silent())
 
 
-class _Search(Thread):
+class Search(Thread):
     """Finds what changed, while others do something else."""
 
     def __init__(self, source: Source, since: Head) -> None:

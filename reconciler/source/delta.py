@@ -32,6 +32,10 @@ class Delta(Protocol):
         """How many files there are now, changed or not."""
 
     @property
+    def paths(self) -> Collection[str]:
+        """All files, of either state."""
+
+    @property
     def changed(self) -> Sequence[str]:
         """Files that are new or differ, sorted."""
 
@@ -85,6 +89,7 @@ class TreeDelta:
         self._old, self._new = dict(before.entries()), dict(now.entries())
         self.base = before.commit or ""
         self.total = len(self._new)
+        self.paths = self._old.keys() | self._new.keys()
         self.changed = [path for path, blob in sorted(self._new.items()) if self._old.get(path) != blob]
         self.gone = sorted(self._old.keys() - self._new.keys())
         known = {(d.place, d.message) for d in before.faults}

@@ -78,6 +78,7 @@ class GitDelta:
         self.changed = sorted(self._new)
         self._unchanged = self._blobs.keys() - self._new.keys() - set(self.gone)
         self.total = len(self._unchanged) + len(self.changed)
+        self.paths = self._blobs.keys() | self._new.keys()
         self._tree = base.tree
         self._searched: set[bytes] = set()
         self._found: dict[str, bytes] = {}
