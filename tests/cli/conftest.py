@@ -58,7 +58,7 @@ class Gitops:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def _placed(self, arguments: tuple[str, ...]) -> list[str]:
-        words = 2 if arguments[0] in ("orphan", "source", "store") else 1
+        words = 2 if arguments[0] in ("orphan", "policy", "source", "store") else 1
         return [*arguments[:words], "-C", str(self.folder), *arguments[words:]]
 
 
