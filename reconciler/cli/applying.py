@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.cli.frame import without_gc
 from reconciler.cli.planning import asks, confirmed, old_bodies, show_plan
@@ -46,8 +46,9 @@ def carry_out(
     timeout: float,
     full: bool = False,
     old_workers: bool = False,
+    last_word: bool = True,
 ) -> Applied:
-    """Plan and commit under the lock; tell what came of it."""
+    """Plan and commit under the lock; tell what came of it. As data it is told once: by whoever has the last word."""
     from reconciler.flows.apply import Actor, apply_planned
 
     consent = Consent(store, output, yes=yes, full=full)
@@ -61,7 +62,8 @@ def carry_out(
             waiting=waiting_on(output),
             old_workers=old_workers,
         )
-        tell(applied, store, output, full=full)
+        if last_word or not output.json:
+            tell(applied, store, output, full=full)
     return applied
 
 
@@ -70,14 +72,17 @@ def waiting_on(output: Output) -> Callable[[str], None]:
     return lambda holder: output.note(f"Waiting for another apply: {holder}")
 
 
-def tell(applied: Applied, reader: Reader, output: Output, *, full: bool) -> None:
-    """The outcome; as JSON the whole plan stands beside it."""
+def tell(
+    applied: Applied, reader: Reader, output: Output, *, full: bool, settled: dict[str, Any] | None = None
+) -> None:
+    """The outcome; as JSON the whole plan stands beside it, and what became of it where that was waited for."""
     plan = applied.plan
     held = plan.kind == "rollback" and plan.hold and (applied.committed or not plan.pending)
     if output.json:
         from reconciler.report.plan_json import applied_json
 
-        output.data(applied_json(applied, lambda part: old_bodies(part, reader)))
+        made = applied_json(applied, lambda part: old_bodies(part, reader))
+        output.data(made if settled is None else {**made, "settled": settled})
     elif applied.committed:
         done = f"Applied as generation {applied.generation} in {applied.seconds:.1f} s."
         output.lines(["", output.style(done, "bold")])

@@ -12,9 +12,20 @@ from reconciler.report.output import Output
 
 
 def compare(
-    where: Where, output: Output, *, base: str, focus: Focus, link_base: str | None, wanted: bool, full: bool
+    where: Where,
+    output: Output,
+    *,
+    base: str,
+    focus: Focus,
+    link_base: str | None,
+    wanted: bool,
+    full: bool,
+    exactly: bool = False,
 ) -> int:
-    """From the commit ``base`` to what ``where`` says; the exit code."""
+    """From the commit ``base``, or from where it was left, to what ``where`` says; the exit code.
+
+    ``exactly``: from that commit, whatever it has in common with the other.
+    """
     from reconciler.cli.planning import Shown, exit_code, show
     from reconciler.flows.ancestry import with_ancestors
     from reconciler.flows.between import between
@@ -22,7 +33,7 @@ def compare(
 
     links = links_for(where, link_base)
     head = where.open()
-    older = where._replace(rev=base, worktree=False).open()
+    older = where._replace(rev=base, worktree=False).open() if exactly else where.since(base, head)
     with without_gc(), progress_for(output) as progress, between(older, head, progress) as found:
         aimed = with_ancestors(focus, found.plan, found.known)
         show(Shown(found.plan, found.bodies, aimed, found.base, links), output, full=full)

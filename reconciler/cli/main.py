@@ -87,7 +87,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     cls=Root,
     table=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted; with --exit-code 3 changes, 4 drift, 5 both.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 6 worse health, 130 interrupted; --exit-code: 3, 4, 5.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."

@@ -83,6 +83,16 @@ class Where(NamedTuple):
         tree = self.worktree or (worktree and self.rev is None and has_files(self.directory))
         return open_source(self.directory, self._overrides(), rev=self.rev, worktree=tree)
 
+    def since(self, base: str, head: Source) -> Source:
+        """The commit where ``head`` left ``base``; ``base`` itself, where the clone is too shallow to tell."""
+        from reconciler.base.errors import SourceError
+        from reconciler.flows.opened import open_source
+        from reconciler.source.gitdelta import merge_base
+
+        with suppress(SourceError):
+            base = merge_base(head.folder, base, "HEAD" if head.head is None else head.head.commit).commit
+        return open_source(self.directory, self._overrides(), rev=base)
+
     def settled(self) -> Source:
         """For commands that read the store alone: what an apply would use, or the folder before its first commit."""
         from reconciler.base.errors import SourceError

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,8 +25,9 @@ CONCURRENCY = click.option(
 class Shown:
     """Tells runs as they come, and remembers no more of them than it has to."""
 
-    def __init__(self, output: Output, *, full: bool) -> None:
-        self._output, self._full = output, full
+    def __init__(self, output: Output, *, full: bool, junit: Sequence[Path] = ()) -> None:
+        self._output, self._full, self._junit = output, full, junit
+        self._kept: list[Told] = []
         self._data: list[dict[str, Any]] = []
         self._counts: Counter[Outcome] = Counter()
         self.unkept = 0
@@ -38,6 +41,10 @@ class Shown:
         """Show it, unless everything is told as JSON in the end."""
         self._counts[run.run.outcome] += 1
         self.unkept += not run.kept
+        if self._junit or self._output.format == "junit":
+            self._kept.append(run)
+        if self._output.format == "junit":
+            return
         if self._output.json:
             from reconciler.report.run_json import run_json
 
@@ -48,7 +55,11 @@ class Shown:
             self._output.lines([*run_text(run, self._output.style, full=self._full), ""])
 
     def end(self) -> None:
-        """The totals, or all of it as JSON."""
+        """The totals, or all of it as JSON or JUnit; files first, so that who reads on finds them complete."""
+        if self._junit or self._output.format == "junit":
+            self._as_junit()
+        if self._output.format == "junit":
+            return
         if self._output.json:
             from reconciler.report.diagnostics_json import FORMAT
             from reconciler.report.run_json import counts_json
@@ -58,3 +69,13 @@ class Shown:
             from reconciler.report.run_text import totals
 
             self._output.lines([totals(self._counts, self._output.style)])
+
+    def _as_junit(self) -> None:
+        from reconciler.cli.files import write_whole
+        from reconciler.report.run_junit import runs_junit
+
+        text = runs_junit(self._kept)
+        for file in self._junit:
+            write_whole(file, text.encode("utf-8", "surrogatepass"))
+        if self._output.format == "junit":
+            self._output.result(text)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Key, Resource
 from reconciler.plan.focus import Focus
-from reconciler.store.port import Reader
+from reconciler.store.port import Known
 
 
-def with_ancestors(focus: Focus, plan: Plan, reader: Reader) -> Focus:
+def with_ancestors(focus: Focus, plan: Plan, reader: Known) -> Focus:
     """The same, with all that its environment extends, before the plan or after it."""
     if focus.environment is None:
         return focus

@@ -7,21 +7,23 @@ that a reviewer sees what an apply will do, by the code that does it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import InvalidDocuments
 from reconciler.flows.apply import Actor, apply_planned
+from reconciler.flows.between_quick import Quick, quick
 from reconciler.flows.opened import Source
 from reconciler.flows.plan import Options, make_plan
+from reconciler.flows.policies import Policies
 from reconciler.flows.position import inputs_digest
 from reconciler.flows.progress import Progress
 from reconciler.model.plan import Action, Plan
-from reconciler.model.slice import SliceKey
+from reconciler.model.slice import NO_ENVIRONMENT, SliceKey, SliceName
 from reconciler.store.open import open_store
-from reconciler.store.port import Reader
+from reconciler.store.port import Known
 from reconciler.store.sql_writer import SqlStore
 
 _OFFLINE = Options(force=True, trust_external=True)
@@ -45,7 +47,7 @@ class Between:
 
     base: str
     plan: Plan
-    known: Reader
+    known: Known
     bodies: Callable[[Plan], Mapping[SliceKey, bytes]]
     """The older bodies of the slices that a part of the plan updates."""
 
@@ -54,27 +56,64 @@ class Between:
 def between(base: Source, head: Source, progress: Progress | None = None) -> Iterator[Between]:
     """What changes from the one to the other. Both are settled by the ``gitops.yaml`` of their own commit.
 
-    Raises ``InvalidDocuments`` for faults of ``head``, ``InvalidBase`` for faults of ``base`` where ``head`` has none,
-    and ``SourceError``.
+    Of files that differ in neither, and that nothing which differs reaches, faults aren't looked for. Raises
+    ``InvalidDocuments`` for faults of ``head``, ``InvalidBase`` for faults of ``base`` where ``head`` has none, and
+    ``SourceError``.
     """
+    found = quick(base, head, progress)
+    if found is None:
+        with whole(base, head, progress) as read:
+            yield read
+        return
+    yield between_by(found, base.head.commit if base.head is not None else "")
+
+
+def between_by(found: Quick, commit: str) -> Between:
+    """What the short way found. ``commit`` is the older one."""
+
+    def older(part: Plan) -> Mapping[SliceKey, bytes]:
+        return {c.key: found.bodies[c.key] for c in part.slices if c.action is Action.UPDATE}
+
+    return Between(commit, _told(found.plan, found.warnings, commit), found.known, older)
+
+
+@contextmanager
+def whole(base: Source, head: Source, progress: Progress | None = None) -> Iterator[Between]:
+    """The same by reading everything: the long way, which :func:`between` takes where it has to."""
     store = open_store(":memory:")
     try:
         before = _apply_base(store, base, head, progress)
         plan = make_plan(head.tree(), head.settings, store, options=_OFFLINE, progress=progress)
         commit = base.head.commit if base.head is not None else ""
-        yield Between(commit, _told(plan, before, commit), store, lambda part: _bodies(store, part))
+        yield Between(commit, _told(plan, before.warnings, commit), store, lambda part: _bodies(store, part))
     finally:
         store.close()
+
+
+def changed_slices(base: Source, head: Source, progress: Progress | None = None) -> set[SliceName]:
+    """The names of the slices that are new or differ. Raises what :func:`between` raises."""
+    with between(base, head, progress) as found:
+        names = found.plan.names
+        return {
+            SliceName(
+                names[c.key.system],
+                names[c.key.check],
+                None if c.key.environment == NO_ENVIRONMENT else names[c.key.environment],
+            )
+            for c in found.plan.slices
+            if c.action in (Action.CREATE, Action.UPDATE)
+        }
 
 
 def _apply_base(store: SqlStore, base: Source, head: Source, progress: Progress | None) -> Plan:
     """Under the name that the source has now, and as if read with the settings in force now: a file that other globs
     choose is a change, but no word of the tool's is."""
     same = base.settings.fingerprint() == head.settings.fingerprint()
-    older = replace(base, name=head.name, _tree=None)
+    older = base if base.name == head.name else replace(base, name=head.name, _tree=None)
+    unjudged = replace(_OFFLINE, policies=Policies())
 
     def plan() -> Plan:
-        made = make_plan(older.tree(), base.settings, store, options=_OFFLINE, progress=progress)
+        made = make_plan(older.tree(), base.settings, store, options=unjudged, progress=progress)
         return replace(made, inputs=inputs_digest(head.settings, ()), tree=made.tree if same else "")
 
     try:
@@ -88,15 +127,18 @@ def _apply_base(store: SqlStore, base: Source, head: Source, progress: Progress 
         raise InvalidBase(base.head.commit if base.head is not None else "", invalid) from invalid
 
 
-def _told(plan: Plan, before: Plan, commit: str) -> Plan:
+def _told(plan: Plan, before: Iterable[Diagnostic], commit: str) -> Plan:
     """For people: generations mean nothing here, and a warning that was there before is none of the change."""
-    there = Counter(_trait(d) for d in before.warnings)
+    there = Counter(_trait(d) for d in before)
     new = []
     for d in plan.warnings:
         there[_trait(d)] -= 1
         if there[_trait(d)] < 0:
             new.append(d)
-    return replace(plan, kind="diff", note=f"from {commit[:7]}", warnings=tuple(new), orphans=())
+    resources = tuple(c._replace(old=c.old._replace(since=0)) if c.old is not None else c for c in plan.resources)
+    return replace(
+        plan, kind="diff", tree="", note=f"from {commit[:7]}", resources=resources, warnings=tuple(new), orphans=()
+    )
 
 
 def _trait(d: Diagnostic) -> tuple[str, ...]:

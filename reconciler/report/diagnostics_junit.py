@@ -22,6 +22,11 @@ def render(found: Findings) -> str:
     suite = TestSuite("gitops validate")
     for path, told in sorted(by_file.items()):
         suite.add_testcase(_case(found.path(path), told))
+    return whole(suite)
+
+
+def whole(suite: TestSuite) -> str:
+    """A file with one suite."""
     document = JUnitXml("gitops")
     document.add_testsuite(suite)
     text: bytes = document.tostring()  # type: ignore[no-untyped-call]
@@ -29,15 +34,15 @@ def render(found: Findings) -> str:
 
 
 def _case(path: str, told: Sequence[Diagnostic]) -> TestCase:
-    case = TestCase(_clean(path), classname="gitops.validate")
+    case = TestCase(clean(path), classname="gitops.validate")
     errors = [d for d in told if d.severity == "error"]
     if errors:
-        failure = Failure(_clean(errors[0].message), errors[0].code)
-        failure.text = _clean("\n".join(_line(d) for d in errors))
+        failure = Failure(clean(errors[0].message), errors[0].code)
+        failure.text = clean("\n".join(_line(d) for d in errors))
         case.result = [failure]
     warnings = [d for d in told if d.severity != "error"]
     if warnings:
-        case.system_out = _clean("\n".join(_line(d) for d in warnings))
+        case.system_out = clean("\n".join(_line(d) for d in warnings))
     return case
 
 
@@ -46,6 +51,6 @@ def _line(d: Diagnostic) -> str:
     return f"{place}{d.severity}[{d.code}] {in_words(d)}"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Without the characters that XML has no way to write."""
     return _NO_XML.sub("\ufffd", text)

@@ -12,7 +12,8 @@
     orphans     [{kind, name, source, since}]
     warnings    [diagnostic]
     applied     {generation, committed, seconds}                           only after an apply
-    base        {commit}                          only between commits, where generation and totals are null
+    settled     {well, workers, changed, replaced, seconds, failing, missing, rolledBack}   only after --wait-healthy
+    base        {commit}                          only between commits, where generation, totals and since are null
     shown       {environment, target, only, resources, slices}             only where a part was asked for: how many of
                                                   the changes that ``counts`` counts are in resources and slices
 
@@ -142,7 +143,7 @@ def _was(change: ResourceChange) -> dict[str, Any] | None:
         "path": old.path,
         "line": old.line,
         "status": change.old.status,
-        "since": change.old.since,
+        "since": change.old.since or None,
     }
 
 

@@ -169,7 +169,10 @@ def main() -> None:
     """Set up once, then serve until the worker is gone. Arguments: our end of the socket, and the worker's pid."""
     connection = socket.socket(fileno=int(sys.argv[2]))
     parent = int(sys.argv[3])
-    supervisor = os.pidfd_open(parent)
+    try:
+        supervisor = os.pidfd_open(parent)
+    except ProcessLookupError:  # it was told to end as soon as it began
+        return
     if os.getppid() != parent:
         return
     moved = os.dup(connection.fileno())

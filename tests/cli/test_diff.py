@@ -30,6 +30,9 @@ def test_it_is_what_an_apply_would_do(moved: Repo, gitops: Gitops) -> None:
     assert not (moved.path / ".gitops").exists()
     assert gitops("apply", "--rev", "HEAD~1").code == 0
     planned = gitops("plan", "--format", "json").json
+    for resource in planned["resources"]:
+        if resource["was"] is not None:
+            resource["was"]["since"] = None
     for key in ("counts", "resources", "slices", "warnings", "changed", "pending", "commit"):
         assert told[key] == planned[key], key
     assert told["generation"] is None
@@ -118,9 +121,13 @@ def test_faults(shop: Repo, gitops: Gitops, kit: Kit) -> None:
     assert told.code == 1
     assert f"commit {bad[:7]}, to compare with, has 1 error itself" in told.err
     assert "there is no Environment named 'stagin'" in told.err
-    told = gitops("diff", bad, bad)
-    assert told.code == 1
+    worse = kit.system("shop", ["production", "stagin"], ["hom", "ready"])
+    shop.put("systems.yaml", [worse])
+    told = gitops("diff", bad, "--worktree")
+    assert told.code == 1, "what is wrong now comes first"
     assert "to compare with" not in told.err
+    assert "there is no Check named 'hom'" in told.err
+    assert gitops("diff", bad, bad).code == 0, "what no change touches is for validate"
     assert gitops("plan", "--base", "nowhere").code == 1
     assert gitops("plan", "--base", good, "--out", "x").code == 2
 
@@ -147,3 +154,15 @@ def test_other_globs_are_a_change_and_no_rewrite(shop: Repo, gitops: Gitops, kit
     assert told["source"] == "renamed"
     assert told["counts"] == {"resources": {"create": 1}, "slices": {"create": 1}}
     assert {r["cause"] for r in told["resources"]} == {"change"}
+
+
+def test_a_branch_is_compared_with_where_it_began(shop: Repo, gitops: Gitops, kit: Kit) -> None:
+    shop.git("checkout", "-q", "-b", "feature")
+    shop.put("more.yaml", [kit.system("more", ["staging"], ["ready"])])
+    shop.commit()
+    shop.git("checkout", "-q", "main")
+    shop.put("other.yaml", [kit.system("other", ["staging"], ["ready"])])
+    shop.commit()
+    shop.git("checkout", "-q", "feature")
+    assert "System other" not in gitops("plan", "--base", "main").out
+    assert "o System other" in gitops("diff", "main").out

@@ -41,4 +41,6 @@ def command(
         if where.worktree:
             raise click.UsageError("the commit B and --worktree exclude each other")
         where = where._replace(rev=newer)
-    return compare(where, output, base=older, focus=focus, link_base=link_base, wanted=exit_code, full=full)
+    return compare(
+        where, output, base=older, focus=focus, link_base=link_base, wanted=exit_code, full=full, exactly=True
+    )

@@ -4,47 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.frame import without_gc
 from reconciler.cli.lazy import Command
 from reconciler.cli.options import Where, prints, reads_source
+from reconciler.cli.reporting import Report, ReportType
 from reconciler.report.findings import FORMATS
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
     from reconciler.flows.validation import Validation
-
-    _Reports = click.ParamType["Report"]
-else:  # older releases of click have no parameter here
-    _Reports = click.ParamType
-
-_NAMES = ("text", "json", *FORMATS)
-
-
-class Report(NamedTuple):
-    """One more copy of the result."""
-
-    format: str
-    file: Path
-
-
-class ReportType(_Reports):
-    """``sarif=out.sarif``."""
-
-    name = "format=file"
-    envvar_list_splitter = ","
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Report:
-        """Fails with a sentence."""
-        if isinstance(value, Report):
-            return value
-        name, equals, file = str(value).strip().partition("=")
-        if not equals or not file or name not in _NAMES:
-            self.fail(f"{str(value)!r} isn't FORMAT=FILE with one of {', '.join(_NAMES)}", param, ctx)
-        return Report(name, Path(file))
 
 
 @click.command(cls=Command)
@@ -53,7 +25,7 @@ class ReportType(_Reports):
     "--report",
     "reports",
     multiple=True,
-    type=ReportType(),
+    type=ReportType(("text", "json", *FORMATS)),
     metavar="FORMAT=FILE",
     envvar="GITOPS_REPORT",
     help="Write the result to a file as well, such as sarif=out.sarif. May be repeated. [GITOPS_REPORT, with commas]",
