@@ -19,7 +19,7 @@ from reconciler.flows.validate_changed import Search
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Key, Resource
 from reconciler.model.slice import SliceKey
-from reconciler.policy.rules import is_policy_file
+from reconciler.policy.names import is_policy_file
 from reconciler.source.delta import Delta
 from reconciler.source.gitcli import find_root
 from reconciler.store.port import Known

@@ -15,7 +15,7 @@ from reconciler.kinds.extras import absent, remedy, sentence
 from reconciler.kinds.table import KINDS, V1_KINDS
 from reconciler.kinds.validate import RuntimeTemplate, validate
 from reconciler.model.resource import Key, Resource
-from reconciler.policy.rules import is_policy_file
+from reconciler.policy.names import is_policy_file
 from reconciler.source.faults import Parsed, YamlFault
 from reconciler.source.yaml import load
 from reconciler.versioning.upgrade import Upgraded, upgrade

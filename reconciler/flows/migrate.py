@@ -16,7 +16,7 @@ from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.resolve import Start, resolve
 from reconciler.kinds.table import API_VERSION, KINDS, V1_KINDS, V1_UNSUPPORTED
 from reconciler.model.resource import Key, Resource
-from reconciler.policy.rules import is_policy_file
+from reconciler.policy.names import is_policy_file
 from reconciler.store.open import open_store
 
 TARGETS = (API_VERSION, "v2", "2")

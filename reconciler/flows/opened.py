@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PlanRefused, SourceError, UsageError
 from reconciler.flows.settings import FILE, Overrides, Settings, resolve
-from reconciler.policy.rules import is_policy_file
+from reconciler.policy.names import is_policy_file
 from reconciler.source.gitcli import find_root, run
 from reconciler.source.head import Head
 from reconciler.source.head import resolve as resolve_head

@@ -23,7 +23,7 @@ from reconciler.flows.settings import Settings
 from reconciler.flows.warnings import pack, unpack
 from reconciler.model.plan import Action, BlobChange, Plan, Totals
 from reconciler.plan.safety import check_deletions, check_empty
-from reconciler.policy.rules import is_policy_file
+from reconciler.policy.names import is_policy_file
 from reconciler.store.port import Reader, SourceRow
 
 if TYPE_CHECKING:

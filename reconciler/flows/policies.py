@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from reconciler.base.diagnostics import Diagnostic, Fault, Place
 from reconciler.flows.locate import Located
 from reconciler.flows.policy_inputs import Operator, operator
-from reconciler.policy.rules import Exemption, Owner, Preset, Rule, Written, is_policy_file
+from reconciler.policy.names import Preset, is_policy_file
+from reconciler.policy.rules import Exemption, Owner, Rule, Written
 
 if TYPE_CHECKING:
     from reconciler.flows.settings import Settings

@@ -9,15 +9,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple
 
 from reconciler.base.errors import UsageError
-
-if TYPE_CHECKING:
-    from reconciler.policy.rules import Preset
+from reconciler.policy.names import PRESETS, Preset
 
 FOLDERS, PRESET = "GITOPS_POLICIES", "GITOPS_POLICY_PRESET"
-_PRESETS = ("off", "recommended", "strict")
 
 
 class Operator(NamedTuple):
@@ -31,10 +28,10 @@ def operator(environ: Mapping[str, str] | None = None) -> Operator:
     """As the variables say. Raises ``UsageError``: a rule that can't be read must not be passed over."""
     environ = os.environ if environ is None else environ
     folders, preset = environ.get(FOLDERS, ""), environ.get(PRESET, "").strip() or "off"
-    if preset not in _PRESETS:
-        raise UsageError(f"{PRESET} is {preset!r}", hint=f"there are {', '.join(_PRESETS)}")
+    if preset not in PRESETS:
+        raise UsageError(f"{PRESET} is {preset!r}", hint=f"there are {', '.join(PRESETS)}")
     files = [file for name in re.split("[:,]", folders) if name.strip() for file in _read(Path(name.strip()))]
-    return Operator(cast("Preset", preset), tuple(files))
+    return Operator(preset, tuple(files))
 
 
 def operator_inputs(environ: Mapping[str, str] | None = None) -> tuple[bytes, ...]:

@@ -16,7 +16,8 @@ from reconciler.flows.policies import Policies, load_policies, missing_libraries
 from reconciler.flows.policy_inputs import Operator
 from reconciler.flows.settings import Settings
 from reconciler.policy.builtin import preset_rules
-from reconciler.policy.rules import Rule, Written, is_policy_file
+from reconciler.policy.names import is_policy_file
+from reconciler.policy.rules import Rule, Written
 from reconciler.store.open import open_store
 
 if TYPE_CHECKING:

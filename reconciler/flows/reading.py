@@ -12,7 +12,7 @@ from reconciler.flows.load import FileResult, read_file
 from reconciler.flows.progress import Progress
 from reconciler.model.plan import BlobChange
 from reconciler.model.resource import Key, Resource
-from reconciler.policy.rules import is_policy_file
+from reconciler.policy.names import is_policy_file
 
 if TYPE_CHECKING:
     from reconciler.source.tree import Tree

@@ -15,7 +15,7 @@ from reconciler.base.diagnostics import Diagnostic, Path, Place
 from reconciler.base.errors import InvalidDocuments, UsageError
 from reconciler.plan.match import Deletion
 from reconciler.plan.safety import Limits
-from reconciler.policy.rules import PRESETS, Preset
+from reconciler.policy.names import PRESETS, Preset
 
 FILE = "gitops.yaml"
 """At the root of the user's repository (or of the folder that is the source); never a document itself."""

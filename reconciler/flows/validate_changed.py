@@ -12,7 +12,7 @@ from reconciler.base.errors import SourceError
 from reconciler.flows.opened import Source
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.validation import Validation
-from reconciler.policy.rules import is_policy_file
+from reconciler.policy.names import is_policy_file
 from reconciler.source.delta import Delta
 from reconciler.source.gitcli import find_root
 from reconciler.source.gitdelta import delta, merge_base

@@ -8,7 +8,8 @@ from typing import Any
 
 from reconciler.base.diagnostics import Severity
 from reconciler.base.durations import parse_duration
-from reconciler.policy.rules import PRESETS, Preset, Rule, Scope, Written
+from reconciler.policy.names import PRESETS, Preset
+from reconciler.policy.rules import Rule, Scope, Written
 
 
 @dataclass(frozen=True, slots=True)

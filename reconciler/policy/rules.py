@@ -15,14 +15,8 @@ from reconciler.base.diagnostics import Path, Severity
 from reconciler.model.resource import Key, Resource
 from reconciler.model.slice import SliceName
 
-FOLDER = "policies/"
-"""Below the folder of the source. What lies in here is never read as documents."""
-
 Owner = Literal["operator", "repository", "preset"]
 Scope = Literal["resource", "slice", "source"]
-Preset = Literal["off", "recommended", "strict"]
-PRESETS: tuple[Preset, ...] = ("off", "recommended", "strict")
-"""From the least to the most that is asked for."""
 
 
 class Written(NamedTuple):
@@ -119,13 +113,3 @@ class Broken(NamedTuple):
     hint: str | None = None
     offset: int | None = None
     """Into the expression, in characters."""
-
-
-def higher(one: Preset, other: Preset) -> Preset:
-    """The preset that asks for more."""
-    return max(one, other, key=PRESETS.index)
-
-
-def is_policy_file(path: str) -> bool:
-    """Whether a path of the source belongs to its policies."""
-    return path.startswith(FOLDER) and path.endswith((".yaml", ".yml"))

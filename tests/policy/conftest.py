@@ -10,7 +10,7 @@ import pytest
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import InvalidDocuments
 from reconciler.flows.settings import Settings
-from reconciler.policy.rules import Preset
+from reconciler.policy.names import Preset
 from reconciler.store.open import open_store
 
 Told = Callable[..., list[str]]
