@@ -121,11 +121,35 @@ def test_nothing_that_a_stranger_names_is_run(hosted: Hosted, kit: Kit, forge: F
     new = {p for p in hosted.folder.rglob("*") if p.is_file()} - before
     assert not [path for path in new if "pwned" in path.name]
     assert {path.parent for path in new if ".git" not in path.parts} == {hosted.temp}
-    for name in ("Validate", "Plan"):
-        lines = steps[name].out.splitlines()
-        stops = [n for n, line in enumerate(lines) if line.startswith("::stop-commands::")]
-        assert not [line for line in lines[: stops[0] if stops else None] if line.lstrip().startswith("::error")]
-        assert not stops or lines[-1] == "::" + lines[stops[0]].rpartition(":")[2] + "::"
+    assert commands(steps["Validate"]) == []
+    assert commands(steps["Plan"]) == []
+
+
+def test_no_fault_is_a_command(hosted: Hosted) -> None:
+    """Of both spellings that the runner knows: at the begin of a line, and anywhere in it."""
+    lines = ["::set-output name=sarif::/etc/passwd", "##[set-output name=sarif]/etc/passwd", "::add-mask::a"]
+    for n, text in enumerate([*lines, "\n".join(lines)]):
+        hosted.repo.put(
+            f"evil-{n}.yaml", {"apiVersion": "gitops/v2", "kind": text, "metadata": {"name": text}, text: 1}
+        )
+    hosted.repo.put(f"{lines[1].replace('/', '-')}.yaml", "a: [\n")
+    hosted.branch()
+    steps = hosted.pull(fork=True)(**GITOPS)
+    assert steps["Validate"].code == 1
+    told = commands(steps["Validate"])
+    assert len(told) >= 5
+    assert all(re.match(r"::(error|warning) [^\n]*::", line) for line in told)
+    hosted.repo.put("gitops.yaml", "".join(f"'{line}': 1\n" for line in lines))
+    hosted.branch()
+    assert all(line.startswith("::error ") for line in commands(hosted.pull(fork=True)(**GITOPS)["Validate"]))
+
+
+def commands(step: Step) -> list[str]:
+    """Lines that the runner looks at: those that aren't between its being told to stop and to go on."""
+    lines = step.out.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("::stop-commands::"))
+    end = lines.index(f"::{lines[start].rpartition(':')[2]}::")
+    return lines[:start] + lines[end + 1 :]
 
 
 def test_what_was_merged_is_applied(hosted: Hosted, kit: Kit, forge: Forge) -> None:
@@ -138,6 +162,16 @@ def test_what_was_merged_is_applied(hosted: Hosted, kit: Kit, forge: Forge) -> N
     hosted.push()
     assert "Applied as generation 2" in hosted.pushed()(store=store, **GITOPS)["Apply"].out
     assert forge.asked == []
+
+
+def test_an_apply_may_wait_for_health(hosted: Hosted) -> None:
+    """Nobody runs anything here, so that nobody can say how healthy it is."""
+    runner = hosted.pushed()
+    given = {"store": str(hosted.folder / "store.db"), "wait_healthy": "1s", "rollback_on_failure": "true"}
+    apply = runner(**given, **GITOPS)["Apply"]
+    assert "Applied as generation 1" in apply.out
+    assert apply.code == 6
+    assert runner.failed
 
 
 def test_what_isnt_merged_is_not_applied(hosted: Hosted, kit: Kit) -> None:

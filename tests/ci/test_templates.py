@@ -224,6 +224,9 @@ def test_every_command_and_flag_that_a_template_runs_exists() -> None:
     seen: dict[str, set[str]] = {}
     for name, rest in calls:
         seen.setdefault(name, set()).update(re.findall(r"(?<!\S)--[a-z-]+", rest))
+    asked_for = set(re.findall(r"(?<=set -- \"\$@\" )--[a-z-]+", texts[0]))
+    assert asked_for == {"--wait-healthy", "--rollback-on-failure"}
+    seen["apply"] |= asked_for
     assert {"validate", "plan", "comment", "apply"} <= set(seen)
     with cli.make_context("gitops", ["--version"], resilient_parsing=True) as ctx:
         for name, flags in seen.items():
