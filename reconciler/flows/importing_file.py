@@ -6,13 +6,16 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.base.canonical import loads
 from reconciler.base.diagnostics import Path
 from reconciler.importers.port import Unreadable
 from reconciler.importers.probe import At
 from reconciler.source.yaml import load
+
+if TYPE_CHECKING:
+    from reconciler.source.positions import Positions
 
 MOST_BYTES = 64 * 1024 * 1024
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
@@ -103,12 +106,15 @@ class GivenFile:
             return None
         return next((parsed.index for parsed in documents if parsed.value is not None), None)
 
-    def _line(self, path: Path) -> int | None:
+    @cached_property
+    def _positions(self) -> Positions | None:
+        """Every place of the document, found once: nearly everything that is said names its line."""
         from reconciler.source.positions import positions
 
-        if self._first is None:
-            return None
-        return positions(self.data, self._first).value(path)[0]
+        return None if self._first is None else positions(self.data, self._first)
+
+    def _line(self, path: Path) -> int | None:
+        return None if self._positions is None else self._positions.value(path)[0]
 
 
 def _shown(path: Path) -> str:

@@ -51,7 +51,7 @@ def composed(imported: Imported, notes: Notes) -> Composed:
         files.system(draft, set(names))
     users = [(draft.name, [probe.first for probe in draft.probes]) for draft in drafts]
     files.automations, channels = automations(imported.channels, users)
-    return Composed(files.texts(), _owners(drafts, originals, channels))
+    return Composed(files.texts(), _owners(drafts, files.groups, originals, channels))
 
 
 _Own = tuple[Draft, Merged, int]
@@ -82,11 +82,15 @@ def _name_checks(drafts: Sequence[Draft], shared: Sequence[Shared], own: Sequenc
 
 
 def _owners(
-    drafts: Sequence[Draft], originals: dict[int, Probe], channels: dict[str, Channel]
+    drafts: Sequence[Draft], groups: dict[str, str], originals: dict[int, Probe], channels: dict[str, Channel]
 ) -> dict[tuple[str, str], list[Probe | Channel]]:
     owners: dict[tuple[str, str], list[Probe | Channel]] = {("Automation", n): [c] for n, c in channels.items()}
     for draft in drafts:
-        owners["System", draft.name] = [originals[id(v.probe)] for probe in draft.probes for v in probe.variants]
+        variants = [variant for probe in draft.probes for variant in probe.variants]
+        owners["System", draft.name] = [originals[id(v.probe)] for v in variants]
+        for variant in variants:
+            for key in (("Group", groups.get(draft.group or "", "")), ("Environment", variant.environment or "")):
+                owners.setdefault(key, []).append(originals[id(variant.probe)])
         for name, probe, _ in draft.checks:
             owners.setdefault(("Check", name), []).extend(originals[id(v.probe)] for v in probe.variants)
     return owners

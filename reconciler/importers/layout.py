@@ -92,7 +92,7 @@ class Files:
         self.automations: list[Document] = []
         titles = list(dict.fromkeys(draft.group for draft in drafts if draft.group))
         names = told_apart([[slug(title, "group")] for title in titles])
-        self._groups = dict(zip(titles, names, strict=True))
+        self.groups = dict(zip(titles, names, strict=True))
 
     def environments(self, found: Sequence[Merged], fields: dict[str, dict[str, Any]]) -> None:
         """One document for each that is named."""
@@ -115,7 +115,7 @@ class Files:
         self._systems[path] = documents
 
     def _file(self, draft: Draft) -> tuple[str, list[Document]]:
-        group = self._groups.get(draft.group or "")
+        group = self.groups.get(draft.group or "")
         path = f"systems/{group}.yaml" if group else "systems.yaml"
         documents = self._systems.get(path)
         if documents is None:
@@ -133,7 +133,7 @@ class Files:
         if draft.fields:
             spec["fields"] = draft.fields
         if draft.group:
-            spec["groups"] = [self._groups[draft.group]]
+            spec["groups"] = [self.groups[draft.group]]
         if environments:
             spec["environments"] = sorted(environments, key=rank)
         spec["checks"] = [self._assignment(name, probe, environments) for name, probe, _ in draft.checks]
