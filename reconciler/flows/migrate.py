@@ -10,7 +10,8 @@ from reconciler.base.diagnostics import Diagnostic, Fault
 from reconciler.base.errors import InvalidDocuments, UsageError
 from reconciler.flows.forked import map_forked
 from reconciler.flows.migrate_advice import advised
-from reconciler.flows.migrate_file import FileChange, Wanted, alike, migrate_file
+from reconciler.flows.migrate_file import FileChange, alike, migrate_file
+from reconciler.flows.migrate_read import Wanted
 from reconciler.flows.opened import Source
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.resolve import Start, resolve

@@ -6,25 +6,23 @@ What comes out was loaded again: every document that is rewritten gives the reso
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from reconciler.base.diagnostics import Diagnostic, Fault, Place
-from reconciler.flows.load import FileResult, read_documents
 from reconciler.flows.locate import Located
 from reconciler.flows.migrate_advice import advised
+from reconciler.flows.migrate_read import Read, Wanted
 from reconciler.kinds.table import V1_KINDS
 from reconciler.model.resource import Resource
 from reconciler.rewrite.claims import same
 from reconciler.rewrite.document import Rewritten, rewrites
 from reconciler.rewrite.lean import leanest
 from reconciler.rewrite.text import Edits
-from reconciler.source.faults import Parsed, YamlFault
+from reconciler.source.faults import Parsed
 from reconciler.source.layout import layouts
-from reconciler.source.yaml import load
-from reconciler.versioning.upgrade import Upgraded, upgrade
+from reconciler.versioning.upgrade import Upgraded
 
 LOST = ("left-out", "v1-unknown-key")
 """Codes of what version 2 has nothing for: it stays as a comment, and is told."""
@@ -69,34 +67,6 @@ class FileChange:
     """Documents of ours that are at head already."""
 
 
-class Wanted(NamedTuple):
-    """What to rewrite. ``only``: (kind, name), empty for all. ``leave``: (path, document) that must stay, and why."""
-
-    source: str
-    explicit: bool
-    only: Collection[tuple[str, str]] = ()
-    leave: Mapping[tuple[str, int], Fault] = MappingProxyType({})
-
-
-class _Read(NamedTuple):
-    """One content of a file, parsed, migrated in memory, and validated."""
-
-    documents: list[tuple[Parsed, Upgraded]]
-    faults: list[YamlFault]
-    result: FileResult
-
-    @staticmethod
-    def of(path: str, data: bytes, wanted: Wanted) -> _Read:
-        parsed, faults = load(data)
-        documents = [(each, upgrade(each.value)) for each in parsed]
-        result = FileResult(path, "")
-        read_documents(result, data, documents, faults, source=wanted.source, explicit=wanted.explicit)
-        return _Read(documents, faults, result)
-
-    def resource(self, nth: int) -> Resource | None:
-        return next((r for r in self.result.resources if r.nth == nth), None)
-
-
 @dataclass(slots=True)
 class _Doc:
     """One document on its way. ``old`` is what its resource has to stay."""
@@ -112,14 +82,14 @@ def migrate_file(path: str, content: bytes, wanted: Wanted) -> FileChange:
     """Everything about one file. Never raises for what a file can hold."""
     change = FileChange(path, content)
     located = Located(path, content)
-    before = _Read.of(path, content, wanted)
+    before = Read.of(path, content, wanted)
     change.before = change.after = before.result.resources
     chosen = _chosen(before, located, wanted, change)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:  # told as a fault already
         return change
-    found = layouts(content) if chosen else {}
+    found = layouts(content, before.tape) if chosen else {}
     todo: list[_Doc] = []
     for parsed, upgraded, old in chosen:
         layout = found.get(parsed.index)
@@ -147,7 +117,7 @@ def _leanest(original: dict[str, Any], upgraded: Upgraded, old: Resource) -> dic
 
 
 def _chosen(
-    before: _Read, located: Located, wanted: Wanted, change: FileChange
+    before: Read, located: Located, wanted: Wanted, change: FileChange
 ) -> list[tuple[Parsed, Upgraded, Resource]]:
     """The documents that can be rewritten, with what they mean; what can't goes to ``left``."""
     chosen: list[tuple[Parsed, Upgraded, Resource]] = []
@@ -173,7 +143,7 @@ def _chosen(
     return chosen
 
 
-def _leave(parsed: Parsed, upgraded: Upgraded, before: _Read, located: Located, change: FileChange) -> None:
+def _leave(parsed: Parsed, upgraded: Upgraded, before: Read, located: Located, change: FileChange) -> None:
     """A document with faults stays as it is; a step that broke down stops everything."""
     for fault in upgraded.faults:
         diagnostic = advised(located.diagnostic(parsed.index, fault), parsed.value)
@@ -185,14 +155,14 @@ def _leave(parsed: Parsed, upgraded: Upgraded, before: _Read, located: Located, 
     change.left += [d for d in inside if d.severity == "error" and d.place not in told]
 
 
-def _settle(text: str, before: _Read, todo: list[_Doc], located: Located, wanted: Wanted, change: FileChange) -> None:
+def _settle(text: str, before: Read, todo: list[_Doc], located: Located, wanted: Wanted, change: FileChange) -> None:
     """Try the ways of all documents at once; of those that don't hold, the next one, until all hold or have none."""
     for doc in todo:
         doc.way = next(doc.ways, None)
     while True:
         active = [doc for doc in todo if doc.way is not None]
         new = _edited(text, active)
-        after = _Read.of(change.path, new, wanted)
+        after = before.again(new, wanted)
         wrong = [doc for doc in active if not _holds(doc, after, located, change)]
         if not wrong:
             break
@@ -219,7 +189,7 @@ def _edited(text: str, docs: list[_Doc]) -> bytes:
     return new.encode()
 
 
-def _holds(doc: _Doc, after: _Read, located: Located, change: FileChange) -> bool:
+def _holds(doc: _Doc, after: Read, located: Located, change: FileChange) -> bool:
     """Whether the new text of a document says the same. If not, its next way is up; faults of its own leave it."""
     nth = doc.parsed.index
     upgraded = next((each for parsed, each in after.documents if parsed.index == nth), None)

@@ -33,7 +33,7 @@ class Claims:
         self._original = original
         self._followed = Followed(original)
         self._anywhere = self._followed.anywhere
-        self._strong(target, (), original)
+        self._strong(target, (), original, self._followed.migrated)
         self._weak(target, ())
         self._by_name(target)
         self._by_key(target)
@@ -51,29 +51,34 @@ class Claims:
                     self._below.setdefault(new[:size], set()).add(old)
         return self._below.get(path, set())
 
-    def _strong(self, target: Any, at: Path, old: Any) -> None:
-        """What is certain, from the top down. ``old`` is the old value that the target has claimed, or None."""
+    def _strong(self, target: Any, at: Path, old: Any, marked: Any) -> None:
+        """What is certain, from the top down. ``old`` is the old value that the target has claimed, or None.
+
+        ``marked``: what stands at ``at`` in the migrated document whose scalars know where they were.
+        """
         for step, value in _children(target):
             path = (*at, step)
+            mark = _child(marked, step)
+            container = isinstance(value, (dict, list))
             if path not in self.of:
+                origin = None if container else getattr(mark, "origin", None)
+                if origin is not None and origin not in self.users:
+                    self.of[path], self.users[origin] = origin, path
+                    continue
                 for candidate in self._candidates(path, value, old, self.of.get(at)):
                     if self._take(path, value, candidate):
                         break
-            if isinstance(value, (dict, list)):
+            if container:
                 claimed = self.of.get(path)
                 former = None if claimed is None else _get(self._original, claimed)
                 if self._look_for_whole and claimed is not None and same(former, value):
                     self.whole.add(path)
                 else:
-                    self._strong(value, path, former)
+                    self._strong(value, path, former, mark)
 
     def _candidates(self, path: Path, value: Any, old: Any, claimed: Path | None) -> Iterator[Path]:
         step = path[-1]
-        container = isinstance(value, (dict, list))
-        if not container:
-            if (origin := self._followed.origin(path)) is not None:
-                yield origin
-        elif isinstance(step, int) and claimed is not None and isinstance(old, list):
+        if isinstance(value, (dict, list)) and isinstance(step, int) and claimed is not None and isinstance(old, list):
             counted = Counter(
                 origin[len(claimed)]
                 for _, origin in self._followed.carried(path)
@@ -108,7 +113,7 @@ class Claims:
                 continue
             if path not in self.of and (old := self._by_content(path, value)) is not None:
                 self.of[path], self.users[old] = old, path
-                self._strong(value, path, _get(self._original, old))
+                self._strong(value, path, _get(self._original, old), self._followed.at(path))
             self._weak(value, path)
 
     def _by_key(self, target: Any) -> None:
@@ -138,7 +143,7 @@ class Claims:
                     continue
                 if _kind(value) is _kind(former):
                     self.of[path], self.users[old] = old, path
-                    self._strong(value, path, former)
+                    self._strong(value, path, former, self._followed.at(path))
                 else:
                     self.slots.setdefault(path, old)
 
@@ -169,13 +174,15 @@ def _keys(data: Any, at: Path, known: dict[Path, Path], whole: set[Path]) -> dic
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values are equal, types included: 1, 1.0 and true are three values."""
-    if type(one) is not type(other):
+    if type(one) is not type(other) or one != other:
         return False
+    if repr(one) == repr(other):  # nearly always, and much quicker than a walk
+        return True
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, list):
         return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
+    return True
 
 
 def _children(value: Any) -> Iterator[tuple[str | int, Any]]:
@@ -183,6 +190,14 @@ def _children(value: Any) -> Iterator[tuple[str | int, Any]]:
         yield from value.items()
     elif isinstance(value, list):
         yield from enumerate(value)
+
+
+def _child(value: Any, step: str | int) -> Any:
+    """What a map or list holds at ``step``; None for nothing."""
+    if isinstance(value, dict):
+        return value.get(step)
+    inside = isinstance(value, list) and isinstance(step, int) and step < len(value)
+    return value[step] if inside else None
 
 
 def _kind(value: Any) -> type[Any]:

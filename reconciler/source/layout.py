@@ -7,7 +7,7 @@ written in flow style, and which anchor an alias means.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,6 @@ from reconciler.base.diagnostics import Path
 from reconciler.source.events import event_types
 from reconciler.source.faults import Refused
 from reconciler.source.limits import MAX_DEPTH
-from reconciler.source.parsers import EventSource, c_parser
 from reconciler.source.recover import open_piece, pieces
 
 _BREAK = re.compile(r"\r\n|\n|\r")
@@ -90,16 +89,16 @@ def merges(key: Node) -> bool:
     return key.text == "<<" and not key.style and key.start == key.body
 
 
-def layouts(data: bytes) -> dict[int, Layout]:
+def layouts(data: bytes, tape: Sequence[Any] = ()) -> dict[int, Layout]:
     """Every document that can be read, by its index as in ``Parsed``. ``data`` is valid UTF-8. Never raises.
 
-    Nodes know their paths once :meth:`Layout.at` was asked.
+    ``tape``: the events that :func:`reconciler.source.yaml.load` kept; it is empty where the file has to be read
+    piece by piece. Nodes know their paths once :meth:`Layout.at` was asked.
     """
     text = data.decode("utf-8")
-    parser = c_parser()
-    if parser is not None:
+    if tape:
         with suppress(Exception):
-            return dict(enumerate(_read(parser(data), text, 0)))
+            return dict(enumerate(_read(tape, text, 0)))
     found: dict[int, Layout] = {}
     index = before = 0
     for piece in pieces(data):
@@ -117,25 +116,22 @@ def _of_piece(piece: Any, text: str, before: int) -> Layout | None:
     with suppress(Refused):
         for opened in open_piece(piece):
             with suppress(Exception):
-                return next(_read(opened(), text, before), None)
+                return next(_read(iter(opened().get_event, None), text, before), None)
     return None
 
 
-def _read(source: EventSource, text: str, before: int) -> Iterator[Layout]:
+def _read(events: Iterable[Any], text: str, before: int) -> Iterator[Layout]:
     """The documents of a stream that begins at offset ``before``. Empty ones come as a null scalar."""
     read = _Reader(text, before)
     _, _, _, _, _, _, document_start, document_end, stream_end = event_types()
-    root: Node | None = None
-    while True:
-        event = source.get_event()
+    for event in events:
         kind = type(event)
         if kind is stream_end:
             return
         if kind is document_start:
             read.start()
         elif kind is document_end:
-            root = read.root or Node(0, 0, 0)
-            yield Layout(text, root, read.aliases, read.anchored)
+            yield Layout(text, read.root or Node(0, 0, 0), read.aliases, read.anchored)
         else:
             read.event(event, kind)
 
@@ -145,8 +141,9 @@ class _Reader:
 
     def __init__(self, text: str, before: int) -> None:
         self._text = text
-        self._starts = [before, *(match.end() for match in _BREAK.finditer(text, before))]
-        self._bom = text.startswith("\ufeff", before)
+        # Marks don't count a byte order mark.
+        first = before + text.startswith("\ufeff", before)
+        self._starts = [first, *(match.end() for match in _BREAK.finditer(text, before))]
         self._types = event_types()
         self.start()
 
@@ -236,5 +233,5 @@ class _Reader:
         line: int = mark.line
         if line >= len(self._starts):
             return len(self._text)
-        at: int = self._starts[line] + mark.column + (self._bom and line == 0)
+        at: int = self._starts[line] + mark.column
         return at

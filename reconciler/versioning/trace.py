@@ -76,9 +76,14 @@ class Followed:
                 if _has(self._trace._original, candidate):
                     yield candidate
 
-    def origin(self, path: Path) -> Path | None:
-        """Where the scalar at ``path`` was, when it was carried along as it was."""
-        return getattr(_get(self._trace._migrated, path)[1], "origin", None)
+    @property
+    def migrated(self) -> Any:
+        """The migrated document; a scalar that was carried along as it was has its ``origin``."""
+        return self._trace._migrated
+
+    def at(self, path: Path) -> Any:
+        """What stands at a path of that; None where there is nothing."""
+        return _get(self._trace._migrated, path)[1]
 
     @property
     def anywhere(self) -> dict[str | int, str | int]:

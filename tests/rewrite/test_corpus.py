@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from reconciler.flows.migrate_file import FileChange, Wanted, migrate_file
+from reconciler.flows.migrate_file import FileChange, migrate_file
+from reconciler.flows.migrate_read import Wanted
 from reconciler.source.outline import Node, outline
 from reconciler.source.parsers import pure_parser
 from reconciler.source.yaml import load

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from reconciler.flows import migrate
 from reconciler.flows.load import read_file
-from reconciler.flows.migrate_file import Wanted, alike, migrate_file
+from reconciler.flows.migrate_file import alike, migrate_file
+from reconciler.flows.migrate_read import Wanted
 
 API = "checkstack.io/v1alpha1"
 WANTED = Wanted("test", False)
