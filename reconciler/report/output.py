@@ -52,13 +52,13 @@ class Output:
         import orjson
 
         options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        _write(sys.stdout, orjson.dumps(value, option=options).decode())
+        _write(sys.stdout, _spelled(orjson.dumps(value, option=options).decode(), sys.stdout))
 
     def line_of_data(self, value: Any) -> None:
         """One of many results that come one by one: JSON on a line."""
         import orjson
 
-        _write(sys.stdout, orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode())
+        _write(sys.stdout, _spelled(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode(), sys.stdout))
 
     def errors(self, lines: Iterable[str]) -> None:
         """To stderr, always."""
@@ -73,6 +73,18 @@ class Output:
     def error_style(self) -> Style:
         """For stderr."""
         return style_for(sys.stderr, no_color=self.no_color)
+
+
+def _spelled(text: str, stream: TextIO) -> str:
+    """JSON means the same with characters escaped that steer a terminal, or that the stream can't hold."""
+    if text.isascii():
+        return text
+    import json
+    import re
+
+    wide = (stream.encoding or "").lower().startswith("utf")
+    odd = "[\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]" if wide else "[^\x00-\x7f]"
+    return re.sub(odd, lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _write(stream: TextIO, text: str) -> None:

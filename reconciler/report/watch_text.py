@@ -39,7 +39,7 @@ def news_json(news: News) -> Iterator[str]:
         names = {"system": changed.system, "check": changed.check, "environment": changed.environment}
         events.append({"event": "transition", **names, **transition_json(changed.transition)})
     for event in sorted(events, key=lambda e: (e["at"], e["event"])):
-        yield json.dumps(event, ensure_ascii=False, sort_keys=True)
+        yield json.dumps(event, sort_keys=True)
 
 
 def _run(told: Told, style: Style) -> str:
