@@ -5,6 +5,7 @@ What a commit means must not depend on what lies in the checkout, so ``gitops.ya
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,12 +120,17 @@ def has_files(folder: Path) -> bool:
 
 
 def _file_on_disk(folder: Path) -> bytes | None:
-    try:
-        return (folder / FILE).read_bytes()
-    except FileNotFoundError:
+    """The settings as they are on disk; a link that leads out of the repository isn't followed."""
+    if not os.path.lexists(folder / FILE):
         return None
-    except OSError as error:
-        raise SourceError(f"{folder / FILE} can't be read: {error.strerror}") from error
+    from reconciler.source.worktree import WorkTree
+
+    tree = WorkTree(folder, listing=[os.fsencode(FILE)])
+    for _, content in tree.read([path for path, _ in tree.entries()]):
+        return content
+    for fault in tree.faults:
+        raise SourceError(f"{folder / FILE} can't be read: {fault.message}", hint=fault.hint)
+    return None
 
 
 def _default_name(folder: Path, in_git: bool) -> str:

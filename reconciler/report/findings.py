@@ -46,6 +46,13 @@ def format_of(name: str) -> Format:
     return cast(Format, import_module(FORMATS[name]).render)
 
 
+def harmless(text: str) -> str:
+    """A report in JSON or XML, so written that a job whose log it is printed to finds no command of its own in it."""
+    if text.startswith("<"):
+        return text.replace("##[", "#&#35;[").replace("##vso", "#&#35;vso").replace("\n::", "\n&#58;:")
+    return text.replace("##[", "#\\u0023[").replace("##vso", "#\\u0023vso")
+
+
 def in_words(d: Diagnostic) -> str:
     """The sentence, the way out and the places beside it, where a format has but one text for all of it."""
     lines = [d.message]

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.flows.validation import Validation
 from reconciler.report.diagnostics_json import FORMAT, diagnostic_json, severity_counts
 from reconciler.report.diagnostics_text import diagnostics_text
-from reconciler.report.findings import Findings, format_of
+from reconciler.report.findings import Findings, format_of, harmless
 from reconciler.report.style import PLAIN, Style, count
 
 
@@ -68,5 +68,6 @@ def validation_in(name: str, found: Validation, folder: str) -> str:
         import orjson
 
         options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        return orjson.dumps(validation_json(found), option=options).decode()
-    return format_of(name)(Findings(found.diagnostics, found.files, folder))
+        return harmless(orjson.dumps(validation_json(found), option=options).decode())
+    text = format_of(name)(Findings(found.diagnostics, found.files, folder))
+    return text if name == "github" else harmless(text)
