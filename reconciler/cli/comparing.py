@@ -40,6 +40,35 @@ def compare(
     return exit_code(found.plan, wanted=wanted)
 
 
+def compare_environments(
+    where: Where,
+    output: Output,
+    *,
+    names: tuple[str, str],
+    focus: Focus,
+    link_base: str | None,
+    wanted: bool,
+    full: bool,
+) -> int:
+    """Two environments of what ``where`` says; the exit code."""
+    from reconciler.cli.planning import CHANGES
+    from reconciler.flows import environments
+    from reconciler.report import environments as told
+    from reconciler.report.progress import progress_for
+
+    links = links_for(where, link_base)
+    source = where.open()
+    with without_gc(), progress_for(output) as progress:
+        found = environments.compare_environments(source, *names, target=focus.target, progress=progress)
+    if output.json:
+        output.data(told.environments_json(found))
+    elif output.format == "markdown":
+        output.result(told.environments_markdown(found, links))
+    elif not output.quiet:
+        output.lines(told.environments_text(found, output.style, full=full))
+    return CHANGES if wanted and (found.slices or found.fields) else 0
+
+
 def links_for(where: Where, link_base: str | None) -> Links:
     """Where files stand at their forge. Raises ``UsageError``."""
     from reconciler.flows.opened import folder_in_repository

@@ -101,16 +101,17 @@ def field_json(path: str, old: Any, new: Any) -> dict[str, Any]:
 
 def pair_json(old: Any, new: Any) -> dict[str, Any]:
     """``old`` and ``new``, without what is absent and without passwords."""
-    return {key: _masked(value) for key, value in (("old", old), ("new", new)) if value is not ABSENT}
+    return {key: plain(value) for key, value in (("old", old), ("new", new)) if value is not ABSENT}
 
 
-def _masked(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value without passwords."""
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, list):
-        return [_masked(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, dict):
-        return {k: _masked(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     return value
 
 

@@ -14,7 +14,7 @@ from reconciler.model.plan import Action, Cause, Plan, ResourceChange, Stored
 from reconciler.model.resource import Resource
 from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
 from reconciler.plan.explain import ResourceStory, SliceField, SliceStory, resource_stories, slice_stories
-from reconciler.plan.fields import ABSENT
+from reconciler.plan.fields import ABSENT, FieldChange
 from reconciler.plan.focus import EVERYTHING, Focus, focused
 from reconciler.report.links import Links
 from reconciler.report.markdown import code, fence, folded, link, marker, table
@@ -51,7 +51,7 @@ def plan_markdown(
         left[f"more {RESOURCE_WORDS[action]}"] += n
     for (_, action), n in short.more_slices.items():
         left[f"slices that {SLICE_WORDS[action]}"] += n
-    return _fitted(head, blocks, left, _more_hint(base), most)
+    return fitted(head, blocks, left, _more_hint(base), most)
 
 
 class Block(NamedTuple):
@@ -63,7 +63,7 @@ class Block(NamedTuple):
     number: int = 1
 
 
-def _fitted(head: Sequence[str], blocks: Iterable[Block], left: Counter[str], hint: str, most: int) -> str:
+def fitted(head: Sequence[str], blocks: Iterable[Block], left: Counter[str], hint: str, most: int) -> str:
     """Whole blocks only, so that nothing stays open."""
     text = "\n".join(head)
     room = most - len(text) - 600
@@ -199,8 +199,7 @@ class _Writer:
         summary = " ".join(filter(None, [*told, f"({change.cause.value})" if apart else ""]))
         if not story.fields:
             return f"- {summary}"
-        lines = [line for f in story.fields[:_FIELDS] for line in _field(f.path, f.old, f.new)]
-        return folded(summary, fence(_cut(lines, len(story.fields)), "diff"))
+        return folded(summary, fence(diff_lines(story.fields), "diff"))
 
     def slices(self, story: SliceStory) -> str:
         names = [e or "without environment" for e in story.environments]
@@ -221,6 +220,11 @@ class _Writer:
         else:
             return ""
         return link(f"{r.path}:{r.line}", self.links.to(commit, r.path, r.line))
+
+
+def diff_lines(fields: Sequence[FieldChange]) -> Iterator[str]:
+    """Fields that differ, as the lines of a diff, no more than a part may have."""
+    return _cut([line for f in fields[:_FIELDS] for line in _field(f.path, f.old, f.new)], len(fields))
 
 
 def _slice_field(f: SliceField) -> Iterator[str]:

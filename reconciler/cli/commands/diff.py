@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.comparing import compare
+from reconciler.cli.comparing import compare, compare_environments
 from reconciler.cli.focusing import LINK_BASE, focuses
 from reconciler.cli.lazy import Command
 from reconciler.cli.options import EXIT_CODE, FULL, Where, prints, reads_source
@@ -13,8 +13,9 @@ from reconciler.report.output import Output
 
 
 @click.command(cls=Command)
-@click.argument("older", metavar="A")
+@click.argument("older", metavar="[A]", required=False)
 @click.argument("newer", metavar="[B]", required=False)
+@click.option("--environments", nargs=2, metavar="ONE OTHER", help="Compare two environments of one commit instead.")
 @focuses
 @LINK_BASE
 @EXIT_CODE
@@ -25,8 +26,9 @@ def command(
     where: Where,
     output: Output,
     *,
-    older: str,
+    older: str | None,
     newer: str | None,
+    environments: tuple[str, str] | None,
     focus: Focus,
     link_base: str | None,
     exit_code: bool,
@@ -35,8 +37,16 @@ def command(
     """Show what changes from commit A to commit B, slice by slice, without a store or credentials.
 
     B is HEAD where it isn't said; with --worktree, the files on disk. What an apply of B would do to a store that
-    holds A, deletions first.
+    holds A, deletions first. With --environments: what differs between two of them, once it is rendered.
     """
+    if environments:
+        if older is not None or focus.environment or focus.only:
+            raise click.UsageError("--environments goes with --rev, --worktree and --target only")
+        return compare_environments(
+            where, output, names=environments, focus=focus, link_base=link_base, wanted=exit_code, full=full
+        )
+    if older is None:
+        raise click.UsageError("missing argument A: the commit to compare with")
     if newer is not None:
         if where.worktree:
             raise click.UsageError("the commit B and --worktree exclude each other")
