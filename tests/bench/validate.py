@@ -1,7 +1,7 @@
 """Whole processes of ``gitops validate --only-changed`` over generated repositories.
 
-One changed file, in a fresh clone and on disk; the whole repository beside it, for the ratio. tests.bench.run says how it
-is measured. `python -m tests.bench.validate --help`.
+One changed file, in a fresh clone and on disk, and everything beside it, for the ratio. How is told by tests.bench.run.
+`python -m tests.bench.validate --help`.
 """
 
 from __future__ import annotations
