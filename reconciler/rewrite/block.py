@@ -102,6 +102,7 @@ class InBlock(Judge):
         else:
             lines = self.items(target, at, entry.indent + job.style.offset)
         if node.scalar or node.alias:
+            self._keep_inside(node, entry.after, entry.end)
             edits.replace(entry.after, entry.end, "")
             self._insert(entry.next, lines, edits)
             return
