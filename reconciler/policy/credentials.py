@@ -7,7 +7,7 @@ bounded length. A finding names the sort of credential and its place, never the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -41,6 +41,7 @@ _DETECTORS = {
     "twilio": "TwilioKeyDetector",
 }
 """Those for credentials with a form of their own. What is merely random is left alone: ids are random as well."""
+_SHORTEST = 6
 _HINT = "write ${{ secrets.NAME }}, and change the credential: whoever read the repository has it"
 
 
@@ -56,22 +57,41 @@ def _keyword() -> Any:
 
 def literal(rule: Rule, resource: Resource, body: Any) -> Iterator[Finding]:
     """One finding for each text that holds one, at the text."""
-    for path, key, text in _texts(body, ()):
-        sort = _sort(key, text[:MAX_TEXT])
+    texts = [(path, key, text[:MAX_TEXT]) for path, key, text in _texts(body, ())]
+    if not _worth_it(texts):
+        return
+    for path, key, text in texts:
+        sort = _sort(key, text)
         if sort is not None:
             yield Finding(rule, resource, path, f"this looks like a credential ({sort})", _HINT)
 
 
+def _worth_it(texts: Sequence[tuple[Path, str, str]]) -> bool:
+    """Whether any pattern is met anywhere: one look at all texts of a document is ten times as quick as one at each."""
+    whole = "\n".join(text for _, _, text in texts)
+    if any(any(detector.analyze_string(whole)) for detector in _detectors()):
+        return True
+    return any(_keyword().analyze_string("\n".join(_line(k, t) for _, k, t in texts if _is_plain(t))))
+
+
+def _line(key: str, text: str) -> str:
+    return f'{key} = "{text}"'
+
+
+def _is_plain(text: str) -> bool:
+    """Neither a reference, nor a template, nor prose."""
+    return len(text) >= _SHORTEST and "{{" not in text and "\n" not in text and " " not in text.strip()
+
+
 def _sort(key: str, text: str) -> str | None:
-    if len(text) < 6:
+    if len(text) < _SHORTEST:
         return None
     for detector in _detectors():
         if any(_literal(found) for found in detector.analyze_string(text)):
             return str(detector.secret_type)
-    if "{{" in text or "\n" in text or " " in text.strip():
-        return None  # a reference, a template, or prose
-    line = f'{key} = "{text}"'
-    return f"value of {key}" if any(f == text for f in _keyword().analyze_string(line)) else None
+    if not _is_plain(text):
+        return None
+    return f"value of {key}" if any(f == text for f in _keyword().analyze_string(_line(key, text))) else None
 
 
 def _literal(found: str) -> bool:

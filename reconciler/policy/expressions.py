@@ -37,7 +37,8 @@ class Expression(NamedTuple):
     """Compiled."""
 
     program: Any
-    text: str
+    names: frozenset[str]
+    """What of the names there are it reads: the rest needn't be converted for it."""
 
     def holds(self, context: Any) -> bool:
         """True or false. Raises :class:`Wrong` for anything else."""
@@ -86,11 +87,11 @@ def compile_expression(text: str, names: tuple[str, ...]) -> Expression:
             raise Wrong(
                 f"there is no function {name}", f"did you mean {near[0]}?" if near else None, _where(text, name)
             )
-    return Expression(program, text)
+    return Expression(program, frozenset(used["variables"]) & frozenset(names))
 
 
 def context(values: Mapping[str, Any]) -> Any:
-    """Converted once, for all rules that look at the same subject."""
+    """Values converted for the library, which costs more than most expressions do."""
     return _library().Context(variables=dict(values))
 
 

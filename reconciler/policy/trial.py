@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from reconciler.base.canonical import loads
@@ -26,6 +27,11 @@ class _Ready(NamedTuple):
     rule: Rule
     when: Expression | None
     must: Expression | None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What its expressions read."""
+        return frozenset().union(*(e.names for e in (self.when, self.must) if e is not None))
 
 
 def rows(
@@ -81,20 +87,21 @@ def _concerns(rule: Rule, subject: Resource | SliceSeen) -> bool:
 
 
 class _Seen:
-    """One subject, parsed once, and converted once for the expressions without ``each``."""
+    """One subject, parsed once, and converted once for all rules that read the same of it."""
 
     def __init__(self, subject: Resource | SliceSeen) -> None:
         self.subject = subject
         self.values: Mapping[str, Any] = (
             _resource_values(subject) if isinstance(subject, Resource) else _slice_values(subject)
         )
-        self._context: Any = None
+        self._contexts: dict[frozenset[str], Any] = {}
 
-    @property
-    def context(self) -> Any:
-        if self._context is None:
-            self._context = expressions.context(self.values)
-        return self._context
+    def context(self, names: frozenset[str]) -> Any:
+        """Of these names alone."""
+        found = self._contexts.get(names)
+        if found is None:
+            found = self._contexts[names] = expressions.context({n: self.values[n] for n in names})
+        return found
 
     @property
     def name(self) -> str:
@@ -107,8 +114,12 @@ def _resource_values(subject: Resource) -> dict[str, Any]:
     return {"resource": whole, "kind": subject.key.kind, "metadata": body["metadata"], "spec": body["spec"]}
 
 
+_parsed = lru_cache(1024)(loads)
+"""Slices of one system, and of one check, come together."""
+
+
 def _slice_values(subject: SliceSeen) -> dict[str, Any]:
-    check, system = loads(subject.check.body), loads(subject.system.body)
+    check, system = _parsed(subject.check.body), _parsed(subject.system.body)
     rendered = subject.body["check"]
     environment = subject.name.environment
     return {
@@ -129,7 +140,7 @@ def _found(one: _Ready, number: int, seen: _Seen, literal: Literal) -> Iterator[
             for finding in literal(rule, seen.subject, seen.values["resource"]):
                 yield _row(one.number, number, finding.path, finding.message, finding.hint)
         return
-    for context, path in _each(rule, seen):
+    for context, path in _each(one, seen):
         if _holds(one, "when", one.when, context, seen) and not _holds(one, "must", one.must, context, seen):
             place, on_system = _place(rule, seen.subject, path)
             who = f" ({seen.name})" if isinstance(seen.subject, Resource) else ""
@@ -149,10 +160,11 @@ def _holds(one: _Ready, field: str, expression: Expression | None, context: Any,
         raise _Broken(one.number, field, wrong, f" (on {seen.name})") from None
 
 
-def _each(rule: Rule, seen: _Seen) -> Iterator[tuple[Any, Path]]:
+def _each(one: _Ready, seen: _Seen) -> Iterator[tuple[Any, Path]]:
     """The contexts a rule is judged in, each with the place a finding is shown at."""
+    rule, names = one.rule, one.names
     if not rule.each:
-        yield seen.context, rule.at
+        yield seen.context(names), rule.at
         return
     found: Any = seen.values
     for step in rule.each:
@@ -163,7 +175,7 @@ def _each(rule: Rule, seen: _Seen) -> Iterator[tuple[Any, Path]]:
     items = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
     for key, item in items:
         values = {**seen.values, "item": item, "key": key}
-        yield expressions.context(values), (*rule.each, key, *rule.at)
+        yield expressions.context({n: values[n] for n in names}), (*rule.each, key, *rule.at)
 
 
 def _place(rule: Rule, subject: Resource | SliceSeen, path: Path) -> tuple[Path, bool]:
