@@ -63,7 +63,8 @@ class Watch:
         return only_failing(found) if failing else found
 
     def news(self) -> News:
-        """What came since the last time this was asked."""
+        """What came since the last time this was asked. Raises ``StoreError`` once the store made way for another."""
+        self._hands.generation()
         with self._reader.snapshot():
             self._refresh()
             changed, failed, runs = self._changed(), [], 0

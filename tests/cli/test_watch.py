@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -84,3 +85,21 @@ def test_watch_as_data(web: Repo, gitops: Gitops) -> None:
         reader.close()
     assert [e["event"] for e in events] == ["run", *["transition"] * 3]
     assert {e.get("scope") for e in events[1:]} == {"slice", "environment", "system"}
+
+
+def test_watch_ends_with_a_sentence_where_the_store_made_way_for_another(web: Repo, gitops: Gitops) -> None:
+    store = web.path / ".gitops" / "store.db"
+    command = [*GITOPS, "watch", "--for", "60s", "-C", str(web.path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not select.select([process.stdout], [], [], 0)[0]:
+            gitops("run", "ready")
+        assert gitops("store", "backup", str(web.path / "copy.db")).code == 0
+        os.replace(web.path / "copy.db", store)
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "isn't the file any more that was opened" in err
