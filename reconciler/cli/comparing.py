@@ -33,7 +33,7 @@ def compare(
 
     links = links_for(where, link_base)
     head = where.open()
-    older = where._replace(rev=base, worktree=False).open() if exactly else where.since(base, head)
+    older = where.since(base, head, exactly=exactly)
     with without_gc(), progress_for(output) as progress, between(older, head, progress) as found:
         aimed = with_ancestors(focus, found.plan, found.known)
         show(Shown(found.plan, found.bodies, aimed, found.base, links), output, full=full)

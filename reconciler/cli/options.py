@@ -83,15 +83,22 @@ class Where(NamedTuple):
         tree = self.worktree or (worktree and self.rev is None and has_files(self.directory))
         return open_source(self.directory, self._overrides(), rev=self.rev, worktree=tree)
 
-    def since(self, base: str, head: Source) -> Source:
-        """The commit where ``head`` left ``base``; ``base`` itself, where the clone is too shallow to tell."""
+    def since(self, base: str, head: Source, *, exactly: bool = False) -> Source:
+        """The commit where ``head`` left ``base``; ``base`` itself where ``exactly`` that is meant, and where the clone
+        is too shallow to tell. A commit that hasn't got the folder yet holds nothing."""
         from reconciler.base.errors import SourceError
-        from reconciler.flows.opened import open_source
-        from reconciler.source.gitdelta import merge_base
+        from reconciler.flows.opened import nothing_at, open_source
+        from reconciler.source.head import NoFolder
 
-        with suppress(SourceError):
-            base = merge_base(head.folder, base, "HEAD" if head.head is None else head.head.commit).commit
-        return open_source(self.directory, self._overrides(), rev=base)
+        if not exactly:
+            from reconciler.source.gitdelta import merge_base
+
+            with suppress(SourceError):
+                base = merge_base(head.folder, base, "HEAD" if head.head is None else head.head.commit).commit
+        try:
+            return open_source(self.directory, self._overrides(), rev=base)
+        except NoFolder:
+            return nothing_at(base, head)
 
     def settled(self) -> Source:
         """For commands that read the store alone: what an apply would use, or the folder before its first commit."""

@@ -65,7 +65,7 @@ def between(base: Source, head: Source, progress: Progress | None = None) -> Ite
         with whole(base, head, progress) as read:
             yield read
         return
-    yield between_by(found, base.head.commit if base.head is not None else "")
+    yield between_by(found, _commit(base))
 
 
 def between_by(found: Quick, commit: str) -> Between:
@@ -84,7 +84,7 @@ def whole(base: Source, head: Source, progress: Progress | None = None) -> Itera
     try:
         before = _apply_base(store, base, head, progress)
         plan = make_plan(head.tree(), head.settings, store, options=_OFFLINE, progress=progress)
-        commit = base.head.commit if base.head is not None else ""
+        commit = _commit(base)
         yield Between(commit, _told(plan, before.warnings, commit), store, lambda part: _bodies(store, part))
     finally:
         store.close()
@@ -124,7 +124,7 @@ def _apply_base(store: SqlStore, base: Source, head: Source, progress: Progress 
             make_plan(head.tree(), head.settings, empty, options=_OFFLINE, progress=progress)
         finally:
             empty.close()
-        raise InvalidBase(base.head.commit if base.head is not None else "", invalid) from invalid
+        raise InvalidBase(_commit(base), invalid) from invalid
 
 
 def _told(plan: Plan, before: Iterable[Diagnostic], commit: str) -> Plan:
@@ -139,6 +139,11 @@ def _told(plan: Plan, before: Iterable[Diagnostic], commit: str) -> Plan:
     return replace(
         plan, kind="diff", tree="", note=f"from {commit[:7]}", resources=resources, warnings=tuple(new), orphans=()
     )
+
+
+def _commit(base: Source) -> str:
+    """Of a commit without the folder only its tree knows."""
+    return base.head.commit if base.head is not None else base.tree().commit or ""
 
 
 def _trait(d: Diagnostic) -> tuple[str, ...]:

@@ -107,6 +107,15 @@ def open_source(folder: Path, overrides: Overrides, *, rev: str | None = None, w
     return Source(folder, settings, settings.source or _default_name(folder, in_git), head, file)
 
 
+def nothing_at(rev: str, other: Source) -> Source:
+    """The same source at a commit that hasn't got its folder."""
+    from reconciler.source.tree import NoFiles
+
+    commit = run(other.folder, "rev-parse", "--verify", "--end-of-options", f"{rev}^{{commit}}").decode().strip()
+    tree = NoFiles(other.name, commit)
+    return Source(other.folder, other.settings, other.name, None, other.config, tree)
+
+
 def folder_in_repository(folder: Path) -> str:
     """Where the folder lies, seen from the top of its repository, with ``/``; empty for the top, and outside of git."""
     folder = folder.resolve()

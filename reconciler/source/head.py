@@ -27,6 +27,10 @@ class Head(NamedTuple):
     root: str
 
 
+class NoFolder(SourceError):
+    """The commit has no such folder: it came later, or is gone."""
+
+
 def resolve(folder: Path | str, rev: str = "HEAD") -> Head:
     """Resolve ``rev`` for ``folder``, in a working tree, a bare repository or a worktree.
 
@@ -47,7 +51,7 @@ def resolve(folder: Path | str, rev: str = "HEAD") -> Head:
         raise _no_commit(folder, rev)
     (tree_kind, tree_id, _), rest = _reply(rest)
     if tree_kind != "tree":
-        raise SourceError(f"the folder {root} doesn't exist in {_shown(rev, commit_id)}")
+        raise NoFolder(f"the folder {root} doesn't exist in {_shown(rev, commit_id)}")
     (config_kind, _, content), _ = _reply(rest)
     if config_kind in ("symlink", "loop", "dangling"):
         raise SourceError(f"{CONFIG} is a link that leads to no file of the repository", hint="commit the file itself")

@@ -42,6 +42,24 @@ class Tree(Protocol):
         """(path, content) for paths out of :meth:`entries`, in the order asked for. Raises ``SourceError``."""
 
 
+class NoFiles:
+    """A source before there was anything of it."""
+
+    tree = "nothing"
+
+    def __init__(self, name: str, commit: str) -> None:
+        self.name, self.commit = name, commit
+        self.faults: list[Diagnostic] = []
+
+    def entries(self) -> list[tuple[str, str]]:
+        """See the protocol."""
+        return []
+
+    def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """See the protocol."""
+        return iter(())
+
+
 def everything(path: str) -> bool:
     """The :data:`Wanted` that wants all files."""
     return True

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.conftest import Gitops
+
 if TYPE_CHECKING:
-    from tests.cli.conftest import Gitops
     from tests.conftest import Kit, Repo
 
 
@@ -166,3 +167,20 @@ def test_a_branch_is_compared_with_where_it_began(shop: Repo, gitops: Gitops, ki
     shop.git("checkout", "-q", "feature")
     assert "System other" not in gitops("plan", "--base", "main").out
     assert "o System other" in gitops("diff", "main").out
+
+
+def test_a_folder_that_is_new_was_nothing_before(shop: Repo, kit: Kit) -> None:
+    base = shop.git("rev-parse", "HEAD")
+    (shop.path / "below").mkdir()
+    shop.put("below/all.yaml", [kit.system("more")])
+    shop.commit()
+    below = Gitops(shop.path / "below")
+    told = below("plan", "--base", base)
+    assert told.code == 0, told.err
+    assert "+ System more  all.yaml:1" in told.out
+    assert told.out.splitlines()[0].endswith(f"from {base[:7]} to {shop.git('rev-parse', '--short=7', 'HEAD')}")
+    assert below("diff", base).out == told.out
+    assert below("plan", "--base", "nowhere").code == 1
+    github = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r"}
+    told = below("plan", "--base", base, "--format", "markdown", env=github)
+    assert "/below/all.yaml#L1" in told.out, "forges know the repository's top"

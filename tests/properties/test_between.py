@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, assume, event, given, settings
@@ -10,18 +11,19 @@ from hypothesis import strategies as st
 
 from reconciler.base.errors import InvalidDocuments
 from reconciler.flows.between import Between, between_by, whole
-from reconciler.flows.between_quick import over
+from reconciler.flows.between_quick import over, quick
 from reconciler.flows.opened import Source
 from reconciler.flows.settings import Settings
 from reconciler.plan.focus import EVERYTHING
 from reconciler.report.plan_json import compared_json
 from reconciler.source.delta import TreeDelta
-from tests.conftest import Files
+from tests.conftest import Files, Repo
 from tests.properties.test_incremental import Placed, commits
 
 if TYPE_CHECKING:
     from tests.conftest import Kit
 
+IN_GIT = settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
 QUICK = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -62,4 +64,46 @@ def test_the_short_way_is_the_long_way(kit: Kit, data: st.DataObject) -> None:
     else:
         event("valid")
         assert found is not None, "nothing is wrong, so there is nothing to doubt"
-        assert told(between_by(found, "")) == expected
+        assert told(between_by(found, base.tree().commit or "")) == expected
+
+
+@IN_GIT
+@given(st.data())
+def test_the_short_way_through_git(kit: Kit, data: st.DataObject) -> None:
+    """From a commit to a commit, and to the files on disk, as git tells them apart."""
+    history = data.draw(commits(kit, dangling=False))
+    with TemporaryDirectory() as folder:
+        repo = Repo(Path(folder) / "repo")
+        repo.put("gitops.yaml", "source: shop\n")
+        commits_of = [lay(repo, repository) for repository in history]
+        for worktree in (False, True):
+            if worktree:
+                write(repo, history[0])
+            rev = None if worktree else commits_of[-1]
+            base = repo.open(rev=commits_of[-1 if worktree else 0])
+            assume(is_valid(base))
+            head = repo.open(rev=rev, worktree=worktree)
+            found = quick(base, head)
+            try:
+                with whole(base, repo.open(rev=rev, worktree=worktree)) as read:
+                    expected = told(read)
+            except InvalidDocuments:
+                assert found is None
+                continue
+            assert found is not None
+            assert told(between_by(found, expected["base"]["commit"])) == expected
+
+
+def write(repo: Repo, repository: list[Placed]) -> None:
+    for path in repo.path.glob("[0-9]*.yaml"):
+        path.unlink()
+    files: dict[str, list[Any]] = {}
+    for placed in repository:
+        files.setdefault(f"{placed.file}.yaml", []).append(placed.document)
+    for name, documents in files.items():
+        repo.put(name, documents)
+
+
+def lay(repo: Repo, repository: list[Placed]) -> str:
+    write(repo, repository)
+    return repo.commit()
