@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from reconciler.base.canonical import dumps
 from reconciler.importers.automations import automations
+from reconciler.importers.comments import cleaned, cleaned_channel
 from reconciler.importers.drafts import Draft
 from reconciler.importers.families import Merged, host_of, merged
 from reconciler.importers.fields import Fields
@@ -33,6 +34,10 @@ def composed(imported: Imported, notes: Notes) -> Composed:
     # Addresses are replaced by templates below, so that all is done on copies.
     probes = _without_twins(imported.probes, notes)
     copies = [replace(probe, measures=deepcopy(probe.measures)) for probe in probes]
+    for copy in copies:
+        cleaned(copy, notes)
+    for channel in imported.channels:
+        cleaned_channel(channel, notes)
     originals = {id(copy): probe for copy, probe in zip(copies, probes, strict=True)}
     found = merged(copies)
     drafts = _drafts(found)

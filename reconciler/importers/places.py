@@ -59,6 +59,12 @@ def address(url: str) -> Address | None:
     return Address(base, host, rest, parts.username, parts.password)
 
 
+def shown(url: str) -> str:
+    """``url`` as it may be told to people: without credentials and query, and not too long."""
+    place = re.sub(r"(^|://)[^/\s]*@", r"\1", url.partition("?")[0])
+    return place[:80]
+
+
 def known(word: str) -> str | None:
     """The environment that a word means; None when it means none."""
     word = word.lower()

@@ -8,7 +8,9 @@ from reconciler.importers.port import Notes
 from reconciler.importers.probe import At
 from reconciler.importers.secrets import sensitive
 
-_JSON = re.compile(r'("([^"\\]+)"\s*:\s*)"((?:[^"\\]|\\.)+)"')
+_JSON = re.compile(r'("?([A-Za-z0-9_.-]+)"?\s*:\s*)"((?:[^"\\]|\\.)+)"')
+_XML = re.compile(r"(<([A-Za-z0-9_.:-]+)[^<>]*>)[^<>]+(?=</)")
+_COMMAND = re.compile(r"(^[ \t]*(AUTH|PASS|LOGIN)[ \t]+)\S[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 _FORM = re.compile(r"(^|&)([A-Za-z0-9_.-]+)=([^&\s]+)")
 
 
@@ -27,10 +29,14 @@ def clean_body(body: str, at: At, notes: Notes) -> str:
         held.append(match[name])
         return replacement
 
-    if body.lstrip().startswith(("{", "[")):
-        cleaned = _JSON.sub(lambda m: without(m, 2, f'{m[1]}""'), body)
-    else:
-        cleaned = _FORM.sub(lambda m: without(m, 2, f"{m[1]}{m[2]}="), body)
+    def command(match: re.Match[str]) -> str:
+        held.append(match[2])
+        return match[1].rstrip()
+
+    cleaned = _JSON.sub(lambda m: without(m, 2, f'{m[1]}""'), body)
+    cleaned = _XML.sub(lambda m: without(m, 2, m[1]), cleaned)
+    cleaned = _FORM.sub(lambda m: without(m, 2, f"{m[1]}{m[2]}="), cleaned)
+    cleaned = _COMMAND.sub(command, cleaned)
     if held:
         notes.left(
             at,

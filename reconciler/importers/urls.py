@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from reconciler.importers.names import slug
-from reconciler.importers.places import address, family
+from reconciler.importers.places import address, family, shown
 from reconciler.importers.port import File, Imported, Notes
 from reconciler.importers.probe import At, Measure, Probe
 from reconciler.importers.secrets import Keeper, clean_url
@@ -77,10 +77,10 @@ def _probe(line: _Line, group: str | None, at: At, keeper: Keeper, notes: Notes)
     url = line.url
     if "://" not in url and _HOST.match(url):
         url = f"https://{url}"
-        notes.changed(at, f"{line.url} has no scheme; https is assumed")
+        notes.changed(at, f"{shown(line.url)} has no scheme; https is assumed")
     parts = address(url)
     if parts is None or not parts.host:
-        notes.left(at, f"{line.url[:80]} is no URL", "write it as in https://www.example.net/health")
+        notes.left(at, f"{shown(line.url)} is no URL", "write it as in https://www.example.net/health")
         return None
     measure = _measure(url, line.name or parts.host, at, keeper, notes)
     if measure is None:

@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.importers.blackbox.jobs import Target, targets_of
 from reconciler.importers.blackbox.modules import Modules
 from reconciler.importers.names import slug
-from reconciler.importers.places import address, family
+from reconciler.importers.places import address, family, shown
 from reconciler.importers.port import File, Imported, Notes, Unreadable
 from reconciler.importers.probe import Probe
 from reconciler.importers.secrets import Keeper
@@ -68,11 +68,11 @@ def _probe(target: Target, modules: Modules, notes: Notes) -> Probe | None:
         return None
     measure.interval = target.interval
     parts = address(target.address) if "://" in target.address else address(f"//{target.address}")
-    host = family(parts.host)[0] if parts else target.address
+    host = family(parts.host)[0] if parts else shown(target.address)
     path = (parts.rest.partition("?")[0] if parts else "").strip("/")
     end = f"/{path}" if path else ""
     title = target.title or f"{host}{end}"
-    alone = target.title or (f"{parts.host}{end}" if parts else target.address)
+    alone = target.title or (f"{parts.host}{end}" if parts else shown(target.address))
     environment = target.labels.pop("environment", None) or target.labels.pop("env", None)
     probe = Probe(title, target.at, [measure], _group(target.job), title, alone, target.module, environment)
     probe.labels, probe.comments = target.labels, target.comments

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from reconciler.importers.assertions import holds, negated, statuses
-from reconciler.importers.places import address
+from reconciler.importers.places import address, shown
 from reconciler.importers.probe import Measure
 from reconciler.importers.secrets import HEADER_NAME, basic, clean_url, header
 from reconciler.importers.templates import clean_body, literal
@@ -33,7 +33,9 @@ def http(module: Module, target: Target) -> Measure | None:
     if method not in _METHODS or cleaned is None:
         if cleaned is None:
             module.notes.left(
-                target.at, f"{target.address} was left out: it is no URL", "write it as in https://www.example.net"
+                target.at,
+                f"{shown(target.address)} was left out: it is no URL",
+                "write it as in https://www.example.net",
             )
         else:
             module.left("method", f"requests can't be made with {method}", "a script can make them")
@@ -125,7 +127,7 @@ def _connection(module: Module) -> dict[Any, Any]:
         config["httpVersion"] = "1.1"
     elif versions in (["HTTP/2.0"], ["HTTP/2"]):
         config["httpVersion"] = "2"
-    elif versions and set(versions) != {"HTTP/1.1", "HTTP/2.0"}:
+    elif versions and not (isinstance(versions, list) and sorted(map(str, versions)) == ["HTTP/1.1", "HTTP/2.0"]):
         module.left("valid_http_versions", "these versions of HTTP can't be asked for")
     proxy = settings.get("proxy_url")
     parts = address(proxy) if isinstance(proxy, str) else None
@@ -183,7 +185,8 @@ def _named(module: Module) -> list[tuple[str, str, str]]:
     for name, value in plain.items() if isinstance(plain, dict) else ():
         found.append(("headers", str(name), str(value)))
     for name, given in full.items() if isinstance(full, dict) else ():
-        for value in given.get("values") or [] if isinstance(given, dict) else []:
+        values = given.get("values") if isinstance(given, dict) else None
+        for value in values if isinstance(values, list) else []:
             found.append(("http_headers", str(name), str(value)))
         if isinstance(given, dict) and (given.get("secrets") or given.get("files")):
             module.left(

@@ -10,6 +10,7 @@ from typing import Any
 
 from reconciler.base.diagnostics import Path
 from reconciler.importers.blackbox.relabel import Unknown, relabeled
+from reconciler.importers.places import shown
 from reconciler.importers.port import File, Notes, Unreadable
 from reconciler.importers.probe import At
 
@@ -158,13 +159,13 @@ class _Job:
             self._notes.left(place, f"{self._name}: {error}", "write the targets as they are after relabeling")
             after = relabeled(labels, [{"source_labels": ["__address__"], "target_label": "__param_target"}])
         if after is None:
-            self._notes.left(at, f"the relabeling of {self._name} drops {written}", "nothing to do")
+            self._notes.left(at, f"the relabeling of {self._name} drops {shown(written)}", "nothing to do")
             return None
         address, module = after.get("__param_target"), after.get("__param_module")
         if not address or not module:
             missing = "target" if not address else "module"
             self._notes.left(
-                at, f"nothing says the {missing} of {written} in {self._name}", "set params or relabel_configs"
+                at, f"nothing says the {missing} of {shown(written)} in {self._name}", "set params or relabel_configs"
             )
             return None
         instance = after.get("instance")

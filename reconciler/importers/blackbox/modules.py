@@ -12,10 +12,11 @@ from reconciler.base.durations import format_duration
 from reconciler.importers.assertions import holds, negated
 from reconciler.importers.blackbox.http import http
 from reconciler.importers.blackbox.jobs import Target, duration
-from reconciler.importers.places import address
+from reconciler.importers.places import address, shown
 from reconciler.importers.port import File, Notes
 from reconciler.importers.probe import Measure
 from reconciler.importers.secrets import Keeper
+from reconciler.importers.templates import clean_body, literal
 
 _IP = ("preferred_ip_protocol", "ip_protocol_fallback", "source_ip_address")
 _CODES = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
@@ -67,10 +68,12 @@ class Modules:
         self._used.add(target.module)
         if found is None:
             hint = "name the configuration of blackbox_exporter that has it as well"
-            self._notes.left(target.at, f"{target.address} was left out: no file has the module {target.module}", hint)
+            self._notes.left(
+                target.at, f"{shown(target.address)} was left out: no file has the module {target.module}", hint
+            )
             return None
         file, module = found
-        prober = module.get("prober") if isinstance(module, dict) else None
+        prober = str(module.get("prober")) if isinstance(module, dict) else None
         if prober not in _PROBERS:
             self._notes.left(
                 file.at(("modules", target.module)), f"{target.module}: the prober {prober} has no strategy here"
@@ -103,7 +106,9 @@ def _host_port(target: Target, notes: Notes, default: int | None = None) -> tupl
     port = re.search(r":([0-9]{1,5})\Z", parts.base) if parts else None
     number = int(port[1]) if port else default
     if parts is None or number is None or not 0 < number < 65536:
-        notes.left(target.at, f"{target.address} was left out: it isn't a host with a port", "write it as in host:25")
+        notes.left(
+            target.at, f"{shown(target.address)} was left out: it isn't a host with a port", "write it as in host:25"
+        )
         return None
     return parts.host, number
 
@@ -151,7 +156,8 @@ def _dialogue(module: Module, config: dict[Any, Any], steps: list[dict[str, Any]
     told: list[dict[Any, Any]] = []
     rest = list(steps)
     if rest and rest[0].get("send") and "expect" not in rest[0]:
-        settings["send"] = f"{rest.pop(0)['send']}\n"
+        said = clean_body(str(rest.pop(0)["send"]), module.file.at((*module.path, "query_response")), module.notes)
+        settings["send"] = f"{literal(said)}\n"
     if rest and "expect" in rest[0]:
         first = rest.pop(0)
         told = [holds("banner", "matches", str(first["expect"]))]

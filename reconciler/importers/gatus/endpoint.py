@@ -14,7 +14,7 @@ from reconciler.importers.gatus.alerting import Alerting
 from reconciler.importers.gatus.client import client
 from reconciler.importers.gatus.measures import MEASURES, Asked
 from reconciler.importers.gatus.variables import filled
-from reconciler.importers.places import address
+from reconciler.importers.places import address, shown
 from reconciler.importers.port import File, Notes
 from reconciler.importers.probe import Measure, Probe, Remark
 from reconciler.importers.secrets import Keeper
@@ -52,7 +52,7 @@ def probe_of(endpoint: Any, path: Path, context: Context) -> Probe | None:
     if not isinstance(endpoint, dict):
         notes.left(at, "an endpoint has to be a map with name and url", None)
         return None
-    title = _word(endpoint.get("name")) or _word(endpoint.get("url"))
+    title = _word(endpoint.get("name")) or shown(_word(endpoint.get("url"))).rpartition("://")[2].strip("/")
     if not title:
         notes.left(at, "the endpoint has neither name nor url", None)
         return None
@@ -88,13 +88,13 @@ def _asked(endpoint: dict[str, Any], path: Path, title: str, context: Context) -
     scheme = "dns" if isinstance(endpoint.get("dns"), dict) else url.partition("://")[0].lower() if "://" in url else ""
     scheme = "https" if url.startswith("{{") else scheme
     if scheme not in MEASURES:
-        what = f"{scheme}:// has no strategy here" if scheme else f"{url[:80]} has no scheme"
+        what = f"{scheme}:// has no strategy here" if scheme else f"{shown(url)} has no scheme"
         context.notes.left(
             at, f"{title} was left out: {what}", _HINTS.get(scheme, "gitops explain Check.spec lists the strategies")
         )
         return None
     if scheme not in ("http", "https", "dns") and address(url) is None:
-        context.notes.left(at, f"{title} was left out: {url[:80]} names no host", None)
+        context.notes.left(at, f"{title} was left out: {shown(url)} names no host", None)
         return None
     return Asked(endpoint, path, title, scheme, url, fields, context.file, context.keeper, context.notes)
 

@@ -157,7 +157,8 @@ def _headers(provider: Provider) -> list[dict[str, Any]]:
 def _filled(text: str, provider: Provider) -> str:
     """Placeholders of Gatus as templates; words for the state from ``placeholders`` of the provider."""
     text = literal(plain(text))
-    words = (provider.config.get("placeholders") or {}).get("ALERT_TRIGGERED_OR_RESOLVED")
+    placeholders = provider.config.get("placeholders")
+    words = placeholders.get("ALERT_TRIGGERED_OR_RESOLVED") if isinstance(placeholders, dict) else None
     words = words if isinstance(words, dict) else {}
     down, up = (str(words.get(key, key)).replace("'", "") for key in ("TRIGGERED", "RESOLVED"))
     state = f"{{{{ '{down}' if trigger.payload.newStatus == 'unhealthy' else '{up}' }}}}"

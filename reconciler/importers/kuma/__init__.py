@@ -62,18 +62,17 @@ def _records(value: dict[str, Any], key: str) -> list[tuple[Path, dict[str, Any]
     return [((key, step), item) for step, item in items if isinstance(item, dict)]
 
 
-def _groups(monitors: Sequence[tuple[Path, dict[str, Any]]]) -> dict[Any, str]:
+def _groups(monitors: Sequence[tuple[Path, dict[str, Any]]]) -> dict[str, str]:
     """Titles of the groups by id; those of the same name carry the name of the group around them."""
-    groups = {m.get("id"): m for _, m in monitors if m.get("type") == "group"}
+    groups = {str(m.get("id")): m for _, m in monitors if m.get("type") == "group"}
     names = {key: str(m.get("name") or f"Group {key}").strip() for key, m in groups.items()}
     counts = Counter(names.values())
+    around = {key: str(monitor.get("parent")) for key, monitor in groups.items()}
     return {
-        key: f"{names[groups[key]['parent']]} {name}"
-        if counts[name] > 1 and groups[key].get("parent") in names
-        else name
+        key: f"{names[around[key]]} {name}" if counts[name] > 1 and around[key] in names else name
         for key, name in names.items()
     }
 
 
-def _proxies(value: dict[str, Any]) -> dict[Any, tuple[Path, dict[str, Any]]]:
-    return {proxy.get("id"): (path, proxy) for path, proxy in _records(value, "proxyList")}
+def _proxies(value: dict[str, Any]) -> dict[str, tuple[Path, dict[str, Any]]]:
+    return {str(proxy.get("id")): (path, proxy) for path, proxy in _records(value, "proxyList")}

@@ -34,8 +34,8 @@ class Backup:
     """What the monitors of one file share."""
 
     file: File
-    groups: dict[Any, str]
-    proxies: dict[Any, tuple[Path, dict[str, Any]]]
+    groups: dict[str, str]
+    proxies: dict[str, tuple[Path, dict[str, Any]]]
     notifications: Notifications
     keeper: Keeper
     notes: Notes
@@ -111,7 +111,7 @@ def probe_of(data: dict[str, Any], path: Path, backup: Backup) -> Probe | None:
     if measure is None:
         return None
     _timing(monitor, measure)
-    probe = Probe(title, backup.file.at(path), [measure, *monitor.extra], backup.groups.get(data.get("parent")))
+    probe = Probe(title, backup.file.at(path), [measure, *monitor.extra], backup.groups.get(str(data.get("parent"))))
     probe.description = monitor.text("description") or None
     probe.thresholds = _thresholds(monitor)
     _tags(monitor, probe)

@@ -162,7 +162,7 @@ def _credentials(monitor: Monitor) -> dict[Any, Any]:
 
 
 def _proxy(monitor: Monitor) -> dict[Any, Any]:
-    found = monitor.backup.proxies.get(monitor.data.get("proxyId"))
+    found = monitor.backup.proxies.get(monitor.text("proxyId"))
     if found is None:
         return {}
     path, proxy = found
