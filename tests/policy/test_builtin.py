@@ -116,6 +116,18 @@ def test_a_credential_is_never_repeated(held: Held) -> None:
     assert secret not in repr(found)
 
 
+def test_looking_for_credentials_uses_no_network(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process apart inherits this."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a connection was made")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    found = held({"a.yaml": dedent(GOOD.replace("hello", "AKIAIOSFODNN7EXAMPLE"))}, "strict")
+    assert [d.code for d in found] == ["policy/literal-credential"]
+
+
 def test_no_other_rule_shows_the_line_of_a_credential(held: Held, policy: Callable[..., dict[str, Any]]) -> None:
     secret = "AKIAIOSFODNN7EXAMPLE"
     rule = policy("mine", kinds=["Automation"], must="false", at="spec.actions[0].config.message")
