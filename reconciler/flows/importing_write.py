@@ -26,6 +26,9 @@ def write_new(folder: Path, files: Mapping[str, str], *, force: bool = False) ->
             f"{shown} {'is' if len(there) == 1 else 'are'} there already; nothing was written",
             hint="name another folder with --out, or pass --force to overwrite",
         )
+    folders = [target for target in there if target.is_dir()]
+    if folders:
+        raise UsageError(f"{folders[0]} is a folder; nothing was written", hint="name another folder with --out")
     _write(differing, force=force)
     return [str(target) for target in differing]
 

@@ -79,6 +79,15 @@ def test_nothing_is_overwritten_unless_forced() -> None:
     assert (again.exit_code, "Nothing to write" in again.stdout) == (0, True)
 
 
+def test_a_folder_in_the_way_is_never_overwritten() -> None:
+    Path("list.txt").write_text("https://example.org/\n")
+    Path("monitoring/systems.yaml").mkdir(parents=True)
+    done = gitops("urls", "list.txt", "--force")
+    assert (done.exit_code, "systems.yaml is a folder; nothing was written" in done.stderr) == (2, True)
+    Path("file").write_text("")
+    assert gitops("urls", "list.txt", "--out", "file/below").exit_code == 1
+
+
 def test_all_files_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("list.txt").write_text("# Shop\nhttps://shop.example.net/\n\nhttps://example.org/\n")
     Path("monitoring").mkdir()
