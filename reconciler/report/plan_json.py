@@ -14,6 +14,7 @@
     applied     {generation, committed, seconds}                           only after an apply
     settled     {well, workers, changed, replaced, seconds, failing, missing, rolledBack}   only after --wait-healthy
     base        {commit}                          only between commits, where generation, totals and since are null
+    running     {starts, stops, intervals}        likewise: what begins and ends where, what runs more or less often
     shown       {environment, target, only, resources, slices}             only where a part was asked for: how many of
                                                   the changes that ``counts`` counts are in resources and slices
 
@@ -72,7 +73,21 @@ def plan_json(plan: Plan, bodies: Bodies, focus: Focus = EVERYTHING) -> dict[str
 
 def compared_json(plan: Plan, bodies: Bodies, base: str, focus: Focus) -> dict[str, Any]:
     """What lies between two commits."""
-    return {**plan_json(plan, bodies, focus), "generation": None, "totals": None, "base": {"commit": base}}
+    from reconciler.plan.running import running
+
+    found = running(focused(plan, focus))
+    turns = {
+        word: [{"system": t.system, "check": t.check, "environments": list(t.environments)} for t in told]
+        for word, told in (("starts", found.starts), ("stops", found.stops))
+    }
+    intervals = [{"check": p.check, "old": p.old, "new": p.new} for p in found.paces]
+    return {
+        **plan_json(plan, bodies, focus),
+        "generation": None,
+        "totals": None,
+        "base": {"commit": base},
+        "running": {**turns, "intervals": intervals},
+    }
 
 
 def _shown(part: Plan, focus: Focus) -> dict[str, Any]:

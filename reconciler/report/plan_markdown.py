@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from reconciler.base.durations import format_duration
 from reconciler.model.plan import Action, Cause, Plan, ResourceChange, Stored
 from reconciler.model.resource import Resource
 from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
 from reconciler.plan.explain import ResourceStory, SliceField, SliceStory, resource_stories, slice_stories
 from reconciler.plan.fields import ABSENT, FieldChange
 from reconciler.plan.focus import EVERYTHING, Focus, focused
+from reconciler.plan.running import running
 from reconciler.report.links import Links
 from reconciler.report.markdown import code, fence, folded, link, marker, table
 from reconciler.report.masks import Masks
@@ -107,6 +109,11 @@ def _head(plan: Plan, part: Plan, base: str, focus: Focus) -> list[str]:
     ]
     lines += ["", *table(["", *(RESOURCE_WORDS[a].removeprefix("to ") for a in actions)], rows)]
     lines += ["", *_by_environment(plan)]
+    paces = running(plan).paces
+    if paces:
+        told = ", ".join(f"{code(p.check)} {format_duration(p.old)} → {format_duration(p.new)}" for p in paces[:_ROWS])
+        more = f" and {len(paces) - _ROWS:,} more" if len(paces) > _ROWS else ""
+        lines += ["", f"Intervals: {told}{more}."]
     causes = Counter([*(c.cause for c in plan.resources), *(c.cause for c in plan.slices)])
     drift, rewrite = causes[Cause.DRIFT], causes[Cause.REWRITE]
     if drift or rewrite:

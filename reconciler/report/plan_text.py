@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from reconciler.base.durations import format_duration
 from reconciler.model.plan import Action, Cause, Plan, Stored
 from reconciler.plan.focus import EVERYTHING, Focus, focused
 from reconciler.report.diagnostics_text import diagnostics_text
@@ -13,10 +14,12 @@ from reconciler.report.style import Style, count, safe
 from reconciler.report.words import RESOURCE_WORDS, SLICE_WORDS
 
 if TYPE_CHECKING:
+    from reconciler.plan.running import Pace, Turn
     from reconciler.report.plan_changes import Bodies
 
 _ORPHANS = 30
 _WARNINGS = 20
+_TURNS = 10
 
 
 def plan_text(
@@ -49,11 +52,41 @@ def _all(plan: Plan, bodies: Bodies, style: Style, *, legend: bool, full: bool, 
     yield from _warnings(plan, style, full=full)
     if plan.pending:
         yield ""
+        if plan.kind == "diff":
+            yield from _running(part, full=full)
         if focus:
             yield shown_line(plan, part, focus)
         yield from (style(line, "bold") for line in totals_lines(plan))
     else:
         yield from _nothing(plan, style)
+
+
+def _running(part: Plan, *, full: bool) -> Iterator[str]:
+    """What starts, what stops, and what runs more or less often: one line each."""
+    from reconciler.plan.running import running
+
+    found = running(part)
+    for title, told in (
+        ("Stop", [turn_text(t) for t in found.stops]),
+        ("Start", [turn_text(t) for t in found.starts]),
+        ("Interval", [pace_text(p) for p in found.paces]),
+    ):
+        shown = told if full else told[:_TURNS]
+        more = f", and {len(told) - len(shown):,} more; --full shows all" if len(told) > len(shown) else ""
+        if told:
+            yield safe(f"{title}: {'; '.join(shown)}{more}")
+
+
+def turn_text(turn: Turn) -> str:
+    """``shop/home in production, staging``."""
+    if turn.environments == (None,):
+        return f"{turn.system}/{turn.check} without environment"
+    return f"{turn.system}/{turn.check} in {', '.join(e or 'no environment' for e in turn.environments)}"
+
+
+def pace_text(pace: Pace) -> str:
+    """``ready 30s → 45s``."""
+    return f"{pace.check} {format_duration(pace.old)} → {format_duration(pace.new)}"
 
 
 def shown_line(plan: Plan, part: Plan, focus: Focus) -> str:

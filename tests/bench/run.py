@@ -107,6 +107,8 @@ def repository(n: int, runs: int, root: Path) -> list[Figure]:
     edit(one / "checks/system-0/check-0.yaml", "method: GET", "method: HEAD")
     corpus.commit(one, "one check")
     figures.append(scene("plan, one file changed, fresh clone", n, runs, plan, one, "1 to change"))
+    base = [GITOPS, "plan", "--base", "HEAD~1"]
+    figures.append(scene("plan --base, one file changed", n, runs, base, one, "1 to change"))
     environment = root / f"environment-{n}"
     subprocess.run(["git", "clone", "-q", str(repo), str(environment)], check=True)
     edit(environment / "environments/staging.yaml", "staging.example.net", "staging.example.org")
@@ -115,6 +117,8 @@ def repository(n: int, runs: int, root: Path) -> list[Figure]:
     figures.append(
         scene("plan, one environment field changed", n, runs, plan, environment, f"{changed:,} change|{changed} change")
     )
+    told = f"{changed:,} change|{changed} change"
+    figures.append(scene("plan --base, one environment field changed", n, runs, base, environment, told))
     for folder in (repo, one, environment):
         shutil.rmtree(folder)
     return figures

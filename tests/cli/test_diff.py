@@ -49,7 +49,16 @@ def test_text_says_what_is_compared(moved: Repo, gitops: Gitops) -> None:
     assert told.startswith(f"Changes of source shop from {base} to {head}\n")
     assert "o Check home  checks.yaml:" in told
     assert "- Slice shop/home  in production, staging\n" in told
+    assert (
+        "\n\nStop: shop/home in production, staging\nStart: more/ready in staging\nInterval: ready 30s → 40s\nPlan: "
+        in told
+    )
     assert "Slices: 2 stop, 2 change, 1 start\n" in told
+    assert gitops("diff", "HEAD~1", "--format", "json").json["running"] == {
+        "starts": [{"system": "more", "check": "ready", "environments": ["staging"]}],
+        "stops": [{"system": "shop", "check": "home", "environments": ["production", "staging"]}],
+        "intervals": [{"check": "ready", "old": 30000, "new": 40000}],
+    }
     assert gitops("diff", "HEAD", "--exit-code").out == f"No changes of source shop from {head} to {head}.\n"
     assert gitops("diff", "HEAD", "HEAD~1", "--exit-code").code == 3
     assert gitops("plan", "--base", "HEAD", "--exit-code").code == 0
