@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from reconciler.base.diagnostics import Path
-from reconciler.rewrite.text import column, line_start, rest
+from reconciler.rewrite.text import column, line_end, line_start, rest
 from reconciler.source.layout import Layout, Node, merges
 from reconciler.source.scalars import PLAIN, BadNumber
 
@@ -152,8 +152,8 @@ def _resolved(text: str) -> Any:
         return None
 
 
-def scalars_in(node: Node, start: int, end: int) -> list[tuple[int, int]]:
-    """The spans of keys and scalars below a node that touch a span, sorted."""
+def scalars_in(text: str, node: Node, start: int, end: int) -> list[tuple[int, int]]:
+    """The spans of keys and scalars below a node that touch a span, sorted; of blocks without their first line."""
     found: list[tuple[int, int]] = []
     waiting = [node]
     while waiting:
@@ -161,7 +161,7 @@ def scalars_in(node: Node, start: int, end: int) -> list[tuple[int, int]]:
         if one.end < start or one.start > end:
             continue
         if one.scalar:
-            found.append((one.body, one.end))
+            found.append((line_end(text, one.body) if one.style in ("|", ">") else one.body, one.end))
         for key, value in one.pairs or ():
             waiting += (key, value)
         waiting += one.items or ()

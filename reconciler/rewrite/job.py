@@ -11,7 +11,7 @@ from reconciler.base.diagnostics import Path
 from reconciler.rewrite import scalars
 from reconciler.rewrite.claims import Claims, same
 from reconciler.rewrite.entries import Entries, Entry, Style, scalars_in
-from reconciler.rewrite.text import BREAK, Edits, comments, lead, line_start, tail
+from reconciler.rewrite.text import BREAK, Edits, comments, lead, line_end, line_start, tail
 from reconciler.source.layout import Layout, Node, key_of, merges
 
 _TAG = re.compile(r"!\S*[ \t]*")
@@ -167,7 +167,7 @@ class Job:
             return []
         return [
             Comment(at, text)
-            for at, text in comments(self.text, start, end, scalars_in(node or self.layout.root, start, end))
+            for at, text in comments(self.text, start, end, scalars_in(self.text, node or self.layout.root, start, end))
         ]
 
     def lead(self, entry: Entry, floor: int) -> int:
@@ -218,6 +218,12 @@ class Job:
     def goes(self, comment: Comment) -> bool:
         """Whether a comment is put down elsewhere: with its entry, or inside of something that is cut out here."""
         return comment.at in self.travelled or self.carried.get(comment.at, 0) > self.depth
+
+    def header(self, node: Node) -> list[Comment]:
+        """The comment behind the sign that opens a text in block style."""
+        if node.style not in ("|", ">"):
+            return []
+        return self.comments(node.body, line_end(self.text, node.body), node)
 
     def carry(self, found: Iterable[Comment]) -> None:
         """These comments are part of what is cut out."""

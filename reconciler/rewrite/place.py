@@ -33,6 +33,9 @@ class Surgeon(InFlow):
                 careful=job.careful,
                 ending=job.ending,
             )
+            header = job.header(node)
+            job.carry(comment for comment in header if comment.text in new)
+            job.keep_comments([comment for comment in header if comment.text not in new])
             edits.replace(node.start, node.end, job.properties(node, target) + new)
             return True
         fits = isinstance(target, dict) if node.pairs is not None else isinstance(target, list)

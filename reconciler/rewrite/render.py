@@ -95,16 +95,17 @@ class Renderer(ABC):
         job, node = self.job, self._made_of(at)[0]
         if node is None or not node.scalar or node.start == node.end:
             return job.spelled(value, flow=flow)
-        before = job.properties(node, value)
-        if same(job.old(node.path), value):
-            if not flow or scalars.fits_flow(job.text, node):
-                return before + job.text[node.body : node.end]
-            return before + scalars.emitted(
-                value, flow=True, quote=node.style if node.style in "'\"" else job.style.quote
+        if not same(job.old(node.path), value):
+            new = scalars.restyled(
+                job.text, node, value, flow=flow, quote=job.style.quote, careful=job.careful, ending=job.ending
             )
-        return before + scalars.restyled(
-            job.text, node, value, flow=flow, quote=job.style.quote, careful=job.careful, ending=job.ending
-        )
+        elif not flow or scalars.fits_flow(job.text, node):
+            new = job.text[node.body : node.end]
+        else:
+            quote = node.style if node.style in "'\"" else job.style.quote
+            new = scalars.emitted(value, flow=True, quote=quote)
+        job.moving.update(comment.at for comment in job.header(node) if comment.text in new)
+        return job.properties(node, value) + new
 
     def _made_of(self, at: Path) -> tuple[Node | None, Entry | None]:
         """The node a new value claims, and its entry."""
