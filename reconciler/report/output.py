@@ -76,7 +76,9 @@ class Output:
 
 
 def _spelled(text: str, stream: TextIO) -> str:
-    """JSON means the same with characters escaped that steer a terminal, or that the stream can't hold."""
+    """JSON means the same with what is escaped that steers a terminal or a CI job, or that the stream can't hold."""
+    if "##" in text:
+        text = text.replace("##[", "#\\u0023[").replace("##vso", "#\\u0023vso")
     if text.isascii():
         return text
     import json

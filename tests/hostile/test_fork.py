@@ -44,6 +44,10 @@ COMMANDS = {
     "sarif": ("validate", "--format", "sarif"),
     "junit": ("validate", "--format", "junit"),
     "json": ("validate", "--format", "json"),
+    "plan": ("plan", "--base", "HEAD~2"),
+    "plan-disk": ("plan", "--base", "HEAD~2", "--worktree", "--format", "markdown"),
+    "diff": ("diff", "HEAD~2", "HEAD", "--format", "json"),
+    "environments": ("diff", "--environments", "production", "staging"),
 }
 
 
