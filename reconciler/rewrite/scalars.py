@@ -24,7 +24,8 @@ _UNSAFE_IN_FLOW = re.compile(r"[,\[\]{}:]")
 _NO_SINGLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
-_LONGEST_COMPARED = 4000
+_MOST_COMPARED = 2000
+"""Words between the first and the last that differ; comparing takes the square of it."""
 
 
 def emitted(value: Any, *, flow: bool, quote: str = '"') -> str:
@@ -125,9 +126,10 @@ def _block(source: str, value: str, ending: str) -> str | None:
 def _inside(text: str, node: Node, value: str) -> str | None:
     """The old text with only those words replaced that differ; None where that doesn't read as ``value``."""
     old = node.text or ""
-    if max(len(old), len(value)) > _LONGEST_COMPARED:
-        return None
     was, now = _WORDS.findall(old), _WORDS.findall(value)
+    first, behind = _alike(was, now)
+    if max(len(was), len(now)) - first - behind > _MOST_COMPARED:
+        return None
     places = [0]
     for word in was:
         places.append(places[-1] + len(word))
@@ -137,19 +139,30 @@ def _inside(text: str, node: Node, value: str) -> str | None:
 
     parts: list[str] = []
     at = node.body
-    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
+    matched = difflib.SequenceMatcher(
+        None, was[first : len(was) - behind], now[first : len(now) - behind], autojunk=False
+    )
+    for tag, i1, i2, j1, j2 in matched.get_opcodes():
         if tag == "equal":
             continue
-        new = "".join(now[j1:j2])
+        new = "".join(now[first + j1 : first + j2])
         if "\n" in new and node.style != '"':
             return None
-        start = offset(i1)
+        start = offset(first + i1)
         parts += (text[at:start], _spelled(new, node.style))
-        at = offset(i2) if i2 > i1 else start
+        at = offset(first + i2) if i2 > i1 else start
     result = "".join(parts) + text[at : node.end]
     # The line end behind a block belongs to its value, and isn't part of its text.
     ended = result + "\n" if node.style in ("|", ">") and node.end < len(text) else result
     return result if reads(ended) == value else None
+
+
+def _alike(was: list[str], now: list[str]) -> tuple[int, int]:
+    """How many words are the same at the beginning, and behind that at the end."""
+    shorter = min(len(was), len(now))
+    first = next((i for i in range(shorter) if was[i] != now[i]), shorter)
+    rest = range(1, shorter - first + 1)
+    return first, next((i - 1 for i in rest if was[-i] != now[-i]), shorter - first)
 
 
 def _spelled(text: str, style: str) -> str:

@@ -74,6 +74,11 @@ def test_only_the_words_that_differ_are_replaced() -> None:
     assert restyle("one\n  two\n  three\n", "one two 3") == "one\n  two\n  3\n"
 
 
+def test_a_long_text_is_compared_where_it_differs() -> None:
+    many = "one two " * 2000
+    assert restyle(f'"{many}{{a}} \\u00e9 {many}"\n', f"{many}{{b}} é {many}") == f'"{many}{{b}} \\u00e9 {many}"\n'
+
+
 def test_edits_that_overlap_are_refused() -> None:
     edits = Edits()
     edits.replace(0, 3, "x")
