@@ -246,7 +246,7 @@ def _explain(where: str, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     intact = "what was applied before is intact"
     if code == sqlite3.SQLITE_FULL:
-        return StoreError(f"the disk of {where} is full; {intact}", hint="free some space and apply again")
+        return StoreError(f"the disk of {where} is full; {intact}", hint="free some space, then try again")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreError(
             f"the store {where} is locked by another process for more than {_BUSY_SECONDS:.0f} seconds; {intact}",

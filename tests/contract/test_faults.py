@@ -368,6 +368,7 @@ def test_a_database_that_may_not_grow_leaves_the_old_generation(kit: Kit, applie
     with pytest.raises(StoreError, match=r"the disk of .* is full; what was applied before is intact") as caught:
         kit.apply(store, big(kit))
     assert sentence(caught)
+    assert caught.value.hint == "free some space, then try again", "runs are stored too, not only applies"
     assert store.generation() == 1
     store.close()
     intact(kit, applied)
