@@ -193,3 +193,18 @@ def test_a_folder_that_is_new_was_nothing_before(shop: Repo, kit: Kit) -> None:
     github = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r"}
     told = below("plan", "--base", base, "--format", "markdown", env=github)
     assert "/below/all.yaml#L1" in told.out, "forges know the repository's top"
+
+
+def test_rules_are_held_against_what_is_new_only(shop: Repo, gitops: Gitops) -> None:
+    shop.put("gitops.yaml", "source: shop\npolicies: {preset: strict}\n")
+    strict = shop.commit()
+    told = gitops("plan", "--base", "HEAD~1")
+    assert told.code == 1
+    assert "error[policy/check-without-assertion]" in told.err
+    shop.put("gitops.yaml", "source: shop\n")
+    shop.put("checks.yaml", (shop.path / "checks.yaml").read_text().replace("30s", "40s"))
+    shop.commit()
+    told = gitops("diff", strict)
+    assert told.code == 0, told.err
+    assert "Interval: home 30s → 40s; ready 30s → 40s\n" in told.out
+    assert "rewrite" not in told.out
