@@ -53,6 +53,10 @@ class Read(NamedTuple):
         lines = {each.index: each.line for each in parsed}
         if self._strict and not faults and _same_documents(self.documents, documents):
             result.resources = [r._replace(line=lines[r.nth]) for r in self.result.resources]
+            documents = [
+                (now, after._replace(data=before.data))
+                for (_, before), (now, after) in zip(self.documents, documents, strict=True)
+            ]
         else:
             read_documents(result, data, documents, faults, source=wanted.source, explicit=wanted.explicit)
         return Read(documents, faults, result, [])

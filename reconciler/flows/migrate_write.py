@@ -73,7 +73,8 @@ def write_all(folder: Path, contents: Mapping[str, tuple[bytes, bytes]]) -> list
             journal.write("ready", jobs)
             _rename(jobs)
         except OSError as error:
-            where = error.filename or folder
+            # Calls on an open file name its number, if anything.
+            where = error.filename if isinstance(error.filename, str | os.PathLike) else folder
             raise WriteRefused(f"{where} can't be written: {error.strerror}; nothing was changed") from error
         finally:
             for job in jobs:
@@ -129,7 +130,10 @@ class _Job:
             file.flush()
             made = os.fstat(opened)
             if (made.st_uid, made.st_gid) != (now.st_uid, now.st_gid):
-                os.chown(opened, now.st_uid, now.st_gid)
+                try:
+                    os.chown(opened, now.st_uid, now.st_gid)
+                except OSError as error:
+                    raise OSError(error.errno, "it belongs to somebody else", str(self.target)) from error
             _attributes(self.target, opened)
             os.fchmod(opened, stat.S_IMODE(now.st_mode))
             os.fsync(opened)

@@ -174,6 +174,8 @@ def _keys(data: Any, at: Path, known: dict[Path, Path], whole: set[Path]) -> dic
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values are equal, types included: 1, 1.0 and true are three values."""
+    if one is other:
+        return True
     if type(one) is not type(other) or one != other:
         return False
     if repr(one) == repr(other):  # nearly always, and much quicker than a walk

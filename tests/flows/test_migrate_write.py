@@ -88,6 +88,19 @@ def test_owner_stays(folder: Path) -> None:
     assert (status.st_uid, status.st_gid) == owner
 
 
+def test_an_owner_that_cant_be_kept_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(opened: int, uid: int, gid: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), opened)
+
+    monkeypatch.setattr(os, "chown", refused)
+    real = os.stat
+    other = os.stat_result([*real(folder / NAMES[0])[:4], 4711, 4711, *real(folder / NAMES[0])[6:]])
+    monkeypatch.setattr(os, "stat", lambda path, **named: other if path == folder / NAMES[0] else real(path, **named))
+    with pytest.raises(WriteRefused, match=r"a\.yaml can't be written: it belongs to somebody else; nothing"):
+        write_all(folder, {NAMES[0]: (OLD, NEW)})
+    assert (folder / NAMES[0]).read_bytes() == OLD
+
+
 def test_of_a_link_what_it_leads_to_is_rewritten_once(folder: Path) -> None:
     (folder / "link.yaml").symlink_to("deep/b.yaml")
     write_all(folder, {**contents(), "link.yaml": (OLD, NEW)})
