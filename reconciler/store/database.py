@@ -259,5 +259,8 @@ def _explain(where: str, error: sqlite3.Error) -> StoreError:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return damaged(where, error)
     if code == sqlite3.SQLITE_IOERR:
-        return StoreError(f"reading or writing {where} failed ({error}); {intact}", hint="check the disk")
+        return StoreError(
+            f"reading or writing {where} failed ({error}); {intact}",
+            hint="check the disk, and end what still holds a file of that name that was removed",
+        )
     return StoreError(f"the store {where} failed: {error}; {intact}")
