@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -106,6 +107,24 @@ def test_twice_changes_nothing(path: Path) -> None:
     change = changed(path)
     if change.new is not None:
         assert migrate_file(path.name, change.new, WANTED).new is None
+
+
+@pytest.mark.parametrize("path", UGLY, ids=name)
+def test_a_comment_anywhere_survives_once(path: Path) -> None:
+    old = path.read_bytes()
+    values = [parsed.value for parsed in load(old)[0]]
+    pieces = re.split(rb"(\r\n|\n|\r)", old)
+    places = list(range(0, len(pieces) - 1, 2))
+    for at in Random(path.name).sample(places, min(8, len(places))):
+        blanks = pieces[at][: len(pieces[at]) - len(pieces[at].lstrip(b" "))]
+        for line in (pieces[at] + b" # put here;", pieces[at] + pieces[at + 1] + blanks + b"  # put here;"):
+            text = b"".join([*pieces[:at], line, *pieces[at + 1 :]])
+            documents, faults = load(text)
+            if faults or [parsed.value for parsed in documents] != values:
+                continue  # it would be no comment there
+            change = migrate_file(path.name, text, WANTED)
+            assert change.failed == []
+            assert change.new is None or change.new.count(b"# put here;") == 1, text.decode()
 
 
 def test_beside_a_round_trip_of_ruamel() -> None:
