@@ -2,7 +2,7 @@
 
 Two forms, on purpose. A stage knows a fault by its JSON path inside one document (:class:`Fault`); only the flow that
 still has the bytes turns it into a line and a column (:class:`Diagnostic`). So the happy path never pays for positions.
-Codes are stable and documented in README.md; a code is never reused for something else.
+Codes are stable and documented in examples/reference/diagnostics.md; a code is never reused for something else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What each diagnostic code means, in one line: the table of README.md and the rules of SARIF are made from it.
+"""What each diagnostic code means, in one line: the table of examples/reference/diagnostics.md and the
+rules of SARIF are made from it.
 
-A new code is a new line here; a test holds the table, the code base and the README to one another.
+A new code is a new line here; a test holds the table, the code base and that page to one another.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """Codes that belong together: a row of the README. ``codes`` maps each to its meaning."""
+    """Codes that belong together: a row of the table. ``codes`` maps each to its meaning."""
 
     codes: dict[str, str]
     note: str = ""
@@ -176,11 +177,11 @@ TABLE = (
 )
 
 MEANINGS = {code: meaning for row in TABLE for code, meaning in row.codes.items()}
-"""Every code, in the order of the README."""
+"""Every code, in the order of the table."""
 
 
 def markdown() -> str:
-    """The table as it stands in README.md."""
+    """The table as it stands in examples/reference/diagnostics.md."""
     rows = ("".join(("| ", _names(row), " | ", _meanings(row), " |\n")) for row in TABLE)
     return "| code | means |\n| --- | --- |\n" + "".join(rows)
 

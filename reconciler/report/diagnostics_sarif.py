@@ -49,8 +49,8 @@ def _rule(code: str) -> dict[str, Any]:
         "name": "".join(word.title() for word in code.split("-")),
         "shortDescription": {"text": f"{plain[:1].upper()}{plain[1:]}."},
         "help": {
-            "text": f"{plain}. The table of diagnostics in the README of gitops lists the code {code}.",
-            "markdown": f"`{code}`: {meaning}. The README of gitops lists it under *Diagnostics*.",
+            "text": f"{plain}. examples/reference/diagnostics.md of gitops lists the code {code}.",
+            "markdown": f"`{code}`: {meaning}. `examples/reference/diagnostics.md` of gitops lists it.",
         },
     }
 

@@ -1,4 +1,7 @@
-"""One table explains every code that a diagnostic can carry, and none that there isn't: README.md shows it."""
+"""One table explains every code that a diagnostic can carry, and none that there isn't.
+
+examples/reference/diagnostics.md shows it.
+"""
 
 from __future__ import annotations
 
@@ -75,13 +78,13 @@ def test_every_code_has_a_meaning_and_no_other() -> None:
     assert all(len(meaning) < 100 and "\n" not in meaning for meaning in MEANINGS.values())
 
 
-def test_the_readme_shows_the_table() -> None:
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+def test_the_page_shows_the_table() -> None:
+    page = ROOT / "examples" / "reference" / "diagnostics.md"
+    text = page.read_text(encoding="utf-8")
     found = re.search(r"^\| code \| means \|\n(?:\|.*\n)+", text, re.MULTILINE)
     assert found is not None
     if os.environ.get("GITOPS_UPDATE_GOLDENS"):
-        readme.write_text(text.replace(found[0], markdown()), encoding="utf-8")
+        page.write_text(text.replace(found[0], markdown()), encoding="utf-8")
     else:
         assert found[0] == markdown(), f"GITOPS_UPDATE_GOLDENS=1 pytest {__file__} refreshes it"
 
