@@ -246,3 +246,15 @@ def test_nothing_names_a_machine() -> None:
     """What is read by strangers holds no paths of ours."""
     for document in DOCUMENTS:
         assert not re.search(r"/(?:home|root|work|Users)/", text_of(document))
+
+
+def test_the_map_for_contributors_is_complete() -> None:
+    """Every folder of the code, and every folder of tests."""
+    text = text_of(ROOT / "CONTRIBUTING.md")
+    folders = [p.name for p in (ROOT / "reconciler").iterdir() if (p / "__init__.py").exists()]
+    assert len(folders) >= 16
+    assert [name for name in folders if f"`reconciler/{name}`" not in text] == []
+    tests = re.search(r"^\| `tests/` \|.*", text, re.M)
+    assert tests is not None
+    there = [p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and any(p.rglob("*.py"))]
+    assert [name for name in there if f"`{name}`" not in tests[0]] == []
