@@ -47,7 +47,7 @@ def test_the_sdist_makes_a_wheel_that_holds_everything(tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "examples/try", "tests/run"} <= inside
-    assert _below("schemas", ".json") | _below("migrations", ".py") <= inside
+    assert _below("schemas", ".json") | _below("migrations", ".py") | _below("examples", ".md") <= inside
     assert not any(name.startswith((".venv", ".git/", "dist/")) for name in inside)
 
 

@@ -28,6 +28,7 @@ from reconciler.render.filters import FILTERS
 from tests.packaging.pages import (
     DOCUMENTS,
     PAGES,
+    POLICIES,
     README,
     REFERENCE,
     ROOT,
@@ -202,6 +203,41 @@ def test_the_importers_are_those_there_are() -> None:
 def test_the_diagnostics_that_are_shown_are_true() -> None:
     told = text_of(ROOT / "examples/negative/undefined-variable/expected-diagnostics.txt")
     assert screens(REFERENCE / "diagnostics.md") == [f"$ gitops validate\n{told}"]
+
+
+def test_the_files_that_are_shown_are_valid(tmp_path: Path) -> None:
+    """The settings and the rule, in a repository that has what they name."""
+    shutil.copytree(ROOT / "examples" / "01-quickstart", tmp_path / "work")
+    (shown,) = _blocks(REFERENCE / "settings.md", "yaml")
+    read = settings.resolve(shown.encode(), settings.Overrides())
+    assert (read.source, read.policies, read.limits.max_delete_percent) == ("shop", "recommended", 20)
+    (rule,) = _blocks(POLICIES, "yaml")
+    (tmp_path / "work" / "policies").mkdir()
+    (tmp_path / "work" / "policies" / "timeouts.yaml").write_text(rule, encoding="utf-8")
+    check = tmp_path / "work" / "monitoring" / "orders.yaml"
+    check.write_text(text_of(check).replace("timeout: 8s", "timeout: 30s"), encoding="utf-8")
+    command = [sys.executable, "-m", "reconciler", "validate", "-C", str(tmp_path / "work"), "--no-color"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    assert done.returncode == 1
+    assert "error[policy/timeout-below-half-the-interval] the timeout is more than half of the interval" in done.stdout
+    assert done.stdout.endswith("\n1 error in 1 file\n")
+
+
+def test_the_python_that_is_shown_runs(tmp_path: Path) -> None:
+    """In a folder with a repository named as it says."""
+    shutil.copytree(ROOT / "examples" / "01-quickstart", tmp_path / "monitoring")
+    git = ["git", "-C", str(tmp_path / "monitoring"), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["-c", "commit.gpgsign=false", "commit", "-q", "-m", "example"]):
+        subprocess.run([*git, *arguments], check=True)
+    (code,) = _blocks(REFERENCE / "python.md", "python")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GITOPS_")} | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
+    assert done.stdout.startswith("1 "), done.stdout + done.stderr
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap isn't installed")
