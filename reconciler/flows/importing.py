@@ -121,7 +121,7 @@ def _valid(imported: Imported, notes: Notes) -> Composed:
         errors = _errors(whole.files)
         if not errors:
             return whole
-        culprits = {id(owner): (owner, error) for error in errors for owner in _owners(whole, error)}
+        culprits = {id(owner): (owner, why) for error in errors for owner, why in _to_blame(whole, error)}
         if not culprits:
             first = errors[0]
             raise GitopsError(
@@ -134,6 +134,20 @@ def _valid(imported: Imported, notes: Notes) -> Composed:
         imported.channels = [channel for channel in imported.channels if id(channel) not in culprits]
         if not imported.probes:
             return Composed({}, {})
+
+
+def _to_blame(whole: Composed, error: Diagnostic) -> list[tuple[Probe | Channel, Diagnostic]]:
+    """Who is left out, and why: of several that share a document, those that are wrong on their own as well."""
+    owners = _owners(whole, error)
+    if len(owners) > 1:
+        alone = [(owner, _errors(composed(_only(owner), Notes()).files)) for owner in owners]
+        if guilty := [(owner, own[0]) for owner, own in alone if own]:
+            return guilty
+    return [(owner, error) for owner in owners]
+
+
+def _only(owner: Probe | Channel) -> Imported:
+    return Imported([owner], []) if isinstance(owner, Probe) else Imported([], [owner])
 
 
 def _errors(files: dict[str, str]) -> list[Diagnostic]:

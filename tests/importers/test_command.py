@@ -155,3 +155,17 @@ def test_one_bad_file_does_not_hide_the_others() -> None:
     done = gitops("gatus", "a.yaml", "b.yaml")
     assert done.exit_code == 0
     assert "Could not be read:\n  b.yaml:" in done.stdout
+
+
+def test_one_bad_address_does_not_take_its_neighbours_along() -> None:
+    """Monitors that differ by their host alone share a check; what is wrong with one is told of that one only."""
+    Path("list.txt").write_text("https://a..b/\nhttps://ok.example.net/\nhttps://c..d/\nhttps://good.example.net/\n")
+    done = gitops("urls", "list.txt")
+    assert done.exit_code == 0
+    assert "list.txt:1: a..b can't be written as a document: 'https://a..b/' has no valid host name" in done.stdout
+    assert "list.txt:3: c..d can't be written as a document: 'https://c..d/' has no valid host name" in done.stdout
+    assert "list.txt:2:" not in done.stdout
+    assert "list.txt:4:" not in done.stdout
+    written = "".join(tree().values())
+    assert "ok.example.net" in written
+    assert "good.example.net" in written
