@@ -209,14 +209,15 @@ class Database:
 
 def version_of(db: sqlite3.Connection, path: str) -> int:
     """The version of the tables; 0 for an empty file. Raises ``StoreError`` for a file of another program."""
-    if db.execute("select 1 from sqlite_master where name = 'schema_version'").fetchone() is None:
-        other = db.execute("select name from sqlite_master limit 1").fetchone()
-        if other is not None:
-            raise StoreError(
-                f"{path} is an SQLite file of another program (it has a table {other[0]!r})",
-                hint="name another file with --store",
-            )
+    # One statement: between two of them somebody else may make the tables.
+    tables = [str(name) for (name,) in db.execute("select name from sqlite_master")]
+    if not tables:
         return 0
+    if "schema_version" not in tables:
+        raise StoreError(
+            f"{path} is an SQLite file of another program (it has a table {tables[0]!r})",
+            hint="name another file with --store",
+        )
     return int(db.execute("select coalesce(max(n), 0) from schema_version").fetchone()[0])
 
 
