@@ -264,7 +264,8 @@ def test_links_lead_to_a_file_and_a_headline(document: Path) -> None:
 
 
 def test_every_page_begins_with_what_it_answers() -> None:
-    for page in sorted(REFERENCE.glob("*.md")):
+    beside = [ROOT / "examples" / name / "README.md" for name in ("06-policies", "ci", "deploy")]
+    for page in (*sorted(REFERENCE.glob("*.md")), *beside):
         assert re.match(r"# .*\n\nThis page says [^.]+(?:\.[a-z][^.]*)*\.\n\n", text_of(page)), _named(page)
 
 
