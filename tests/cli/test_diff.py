@@ -142,6 +142,17 @@ def test_faults(shop: Repo, gitops: Gitops, kit: Kit) -> None:
     assert gitops("plan", "--base", good, "--out", "x").code == 2
 
 
+def test_the_newer_commit_is_said_once(moved: Repo, gitops: Gitops) -> None:
+    for twice in (("--rev", "HEAD~1"), ("--worktree",)):
+        told = gitops("diff", "HEAD~1", "HEAD", *twice)
+        assert told.code == 2
+        assert f"the commit B and {twice[0]} exclude each other" in told.err
+    moved.put("more.yaml", [])
+    both = gitops("diff", "HEAD~1", "HEAD")
+    for variable in ({"GITOPS_REV": "HEAD~1"}, {"GITOPS_WORKTREE": "1"}):
+        assert gitops("diff", "HEAD~1", "HEAD", env=variable).out == both.out, "an argument wins over a variable"
+
+
 def test_a_warning_that_was_there_is_none_of_the_change(shop: Repo, gitops: Gitops, kit: Kit) -> None:
     assigned = {"check": "home", "environments": ["nowhere"]}
     environments = kit.environment("nowhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
 from reconciler.cli.comparing import compare, compare_environments
 from reconciler.cli.focusing import LINK_BASE, focuses
@@ -48,9 +49,10 @@ def command(
     if older is None:
         raise click.UsageError("missing argument A: the commit to compare with")
     if newer is not None:
-        if where.worktree:
-            raise click.UsageError("the commit B and --worktree exclude each other")
-        where = where._replace(rev=newer)
+        for name in ("rev", "worktree"):
+            if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"the commit B and --{name} exclude each other")
+        where = where._replace(rev=newer, worktree=False)  # it wins over a variable, as a flag does
     return compare(
         where, output, base=older, focus=focus, link_base=link_base, wanted=exit_code, full=full, exactly=True
     )
