@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from threading import Thread
 
-from reconciler.base.errors import SourceError
+from reconciler.base.errors import SourceError, UsageError
 from reconciler.flows.opened import Source
 from reconciler.flows.progress import Progress, Silent
 from reconciler.flows.validation import Validation
@@ -22,8 +22,11 @@ from reconciler.source.head import Head
 def validate_changed(source: Source, base: str, progress: Progress | None = None) -> Validation:
     """Check what the commits since ``base`` can have broken; everything, where the settings or policies have changed.
 
-    ``base`` is any revision; what counts is the commit where HEAD left it. Raises ``SourceError``.
+    ``base`` is any revision; what counts is the commit where HEAD left it. Raises ``SourceError``, and
+    ``UsageError`` for none.
     """
+    if not base.strip():
+        raise UsageError("the revision is empty", hint="an unset variable? leave --only-changed out to check everything")
     if source.head is None and find_root(source.folder) is None:
         raise SourceError(f"{source.folder} is not in a git repository, so that nothing says what changed")
     since = merge_base(source.folder, base, "HEAD" if source.head is None else source.head.commit)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.base.errors import SourceError
+from reconciler.base.errors import SourceError, UsageError
 from reconciler.flows.check_changed import check
 from reconciler.flows.opened import Source, open_source
 from reconciler.flows.settings import Overrides
@@ -184,6 +184,11 @@ def test_links_are_followed_to_what_changed(shop: Repo, kit: Kit) -> None:
 def test_what_cant_be_read_is_told(shop: Repo) -> None:
     (shop.path / "out.yaml").symlink_to("/etc/hostname")
     assert told(both(shop)) == [("symlink", "out.yaml", 1)]
+
+
+def test_a_variable_that_is_unset_is_no_commit(shop: Repo) -> None:
+    with pytest.raises(UsageError, match="the revision is empty"):
+        validate_changed(shop.open(worktree=True), " ")
 
 
 def test_other_settings_mean_everything(shop: Repo) -> None:
