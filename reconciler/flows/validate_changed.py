@@ -26,7 +26,9 @@ def validate_changed(source: Source, base: str, progress: Progress | None = None
     ``UsageError`` for none.
     """
     if not base.strip():
-        raise UsageError("the revision is empty", hint="an unset variable? leave --only-changed out to check everything")
+        raise UsageError(
+            "the revision is empty", hint="an unset variable? without --only-changed everything is checked"
+        )
     if source.head is None and find_root(source.folder) is None:
         raise SourceError(f"{source.folder} is not in a git repository, so that nothing says what changed")
     since = merge_base(source.folder, base, "HEAD" if source.head is None else source.head.commit)
