@@ -111,7 +111,9 @@ def test_black_holes_dont_take_the_slots_of_the_others(source: Source, there: Ta
         assert late[len(late) // 2] < 0.5
 
     events = working(source.path, scenario, knobs=Knobs(concurrency=6, grace=0.1, scripts=1))
-    assert all(there.together[f"/hole{i}"] <= 1 for i in range(holes))
+    # One at a time; the server may see the next one come before it sees that the one before hung up. Runs that pile up
+    # would be three, with a time limit of three intervals.
+    assert all(there.together[f"/hole{i}"] <= 2 for i in range(holes))
     assert not [e for e in events if isinstance(e, Fault)]
 
 
