@@ -150,6 +150,11 @@ def test_reports_go_to_files_beside_what_is_printed(repo: Repo, gitops: Gitops, 
     nowhere = gitops("validate", "--report", f"sarif={tmp_path / 'none' / 'x'}")
     assert nowhere.code == 2
     assert "can't be written" in nowhere.err
+    same = gitops("validate", "--report", f"sarif={tmp_path / 'x'}", "--report", f"junit={tmp_path / 'x'}")
+    assert same.code == 2
+    assert "one would be lost" in same.err
+    assert not (tmp_path / "x").exists()
+    assert gitops("validate", "--report", "sarif=/dev/null", "--report", "junit=/dev/null").code == 1
 
 
 def test_fingerprints_survive_lines_above(repo: Repo, gitops: Gitops) -> None:

@@ -48,11 +48,14 @@ def command(
     files and folders they are shown, not what is read. With --only-changed also what refers to a changed document is
     checked, and every environment it is rendered for.
     """
-    from reconciler.base.errors import InvalidDocuments
+    from reconciler.base.errors import InvalidDocuments, UsageError
     from reconciler.flows.opened import folder_in_repository
     from reconciler.flows.validation import Validation, restricted
     from reconciler.report.progress import progress_for
 
+    files = [report.file.absolute() for report in reports]
+    if twice := next((file for file in files if files.count(file) > 1 and (file.is_file() or not file.exists())), None):
+        raise UsageError(f"two reports would go to {twice}, and one would be lost", hint="name a file for each")
     try:
         with without_gc(), progress_for(output) as progress:
             source = where.open(worktree=True)
