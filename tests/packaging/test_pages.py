@@ -243,7 +243,9 @@ def _blocks(page: Path, language: str) -> list[str]:
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap isn't installed")
 def test_the_sandboxed_script_that_is_shown_is_true(tmp_path: Path) -> None:
     """But for the time it takes."""
-    (tmp_path / "disk.sh").write_text("echo hi\nid -u\ntouch /etc/x\nexit 3\n", encoding="utf-8")
+    script = re.search(r"a script that says `([^`]*)`", text_of(REFERENCE / "sandbox.md"))
+    assert script is not None
+    (tmp_path / "disk.sh").write_text(f"{script[1]}\n", encoding="utf-8")
     (screen,) = screens(REFERENCE / "sandbox.md")
     command = [sys.executable, "-m", "reconciler", "sandbox", "run", "disk.sh"]
     environment = {**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
