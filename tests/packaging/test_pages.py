@@ -243,7 +243,7 @@ def _blocks(page: Path, language: str) -> list[str]:
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap isn't installed")
 def test_the_sandboxed_script_that_is_shown_is_true(tmp_path: Path) -> None:
     """But for the time it takes."""
-    script = re.search(r"a script that says `([^`]*)`", text_of(REFERENCE / "sandbox.md"))
+    script = re.search(r"script\s+that\s+says\s+`([^`]*)`", text_of(REFERENCE / "sandbox.md"))
     assert script is not None
     (tmp_path / "disk.sh").write_text(f"{script[1]}\n", encoding="utf-8")
     (screen,) = screens(REFERENCE / "sandbox.md")
@@ -279,6 +279,13 @@ def test_no_sentence_stands_twice() -> None:
         seen.update(s for s in re.split(r"(?<=[.;])\s+", " ".join(" ".join(lines).split())) if len(s) > 40)
     assert len(seen) > 150
     assert [sentence for sentence, times in seen.items() if times > 1] == []
+
+
+def test_what_is_to_be_typed_stands_on_one_line() -> None:
+    """A command that is broken over two can't be copied, and the tests above would see half of it."""
+    for document in DOCUMENTS:
+        broken = [code for code in re.findall(r"`[^`]*`", prose(document)) if "\n" in code]
+        assert broken == [], _named(document)
 
 
 def test_nothing_names_a_machine() -> None:
