@@ -27,7 +27,7 @@ def compare(
     ``exactly``: from that commit, whatever it has in common with the other.
     """
     from reconciler.cli.planning import Shown, exit_code, show
-    from reconciler.flows.ancestry import with_ancestors
+    from reconciler.flows.ancestry import ensure_known, with_ancestors
     from reconciler.flows.between import between
     from reconciler.report.progress import progress_for
 
@@ -35,6 +35,7 @@ def compare(
     head = where.open()
     older = where.since(base, head, exactly=exactly)
     with without_gc(), progress_for(output) as progress, between(older, head, progress) as found:
+        ensure_known(focus, found.plan, found.known, head.settings.external)
         aimed = with_ancestors(focus, found.plan, found.known)
         show(Shown(found.plan, found.bodies, aimed, found.base, links), output, full=full)
     return exit_code(found.plan, wanted=wanted)

@@ -62,10 +62,12 @@ def one_slice(reader: Reader, text: str) -> Named:
     return found[0]
 
 
-def unknown_name(what: str, name: str, names: Collection[str]) -> GitopsError:
-    """There is no such thing; what is near is told."""
+def unknown_name(
+    what: str, name: str, names: Collection[str], *, otherwise: str = "gitops get slices lists what runs"
+) -> GitopsError:
+    """There is no such thing; what is near is told, or else the way out."""
     near = difflib.get_close_matches(name, names, 1)
-    hint = f"did you mean {near[0]}?" if near else "gitops get slices lists what runs"
+    hint = f"did you mean {near[0]}?" if near else otherwise
     return GitopsError(f"there is no {what} {name!r}", hint=hint)
 
 

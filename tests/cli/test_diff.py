@@ -102,6 +102,24 @@ def test_a_part_is_shown_and_all_is_counted(moved: Repo, gitops: Gitops) -> None
     assert "did you mean Check?" in wrong.err
 
 
+def test_a_slip_in_a_name_is_told(moved: Repo, gitops: Gitops) -> None:
+    """It would show that nothing changes, and leave whoever reads that in peace."""
+    for command in (("diff", "HEAD~1"), ("plan", "--base", "HEAD~1"), ("plan",)):
+        told = gitops(*command, "--environment", "stagin")
+        assert told.code == 1, command
+        assert "error: there is no Environment 'stagin'\nhint: did you mean staging?\n" in told.err
+        told = gitops(*command, "--target", "Check/nothing")
+        assert told.code == 1
+        assert "hint: without this option everything is shown\n" in told.err
+        for there in ("Environment/production", "Environment/staging", "Check/ready", "System/more"):
+            assert gitops(*command, "--target", there).code == 0, (command, there)
+    assert gitops("diff", "HEAD~1", "--target", "Check/home").code == 0, "it was there"
+    assert gitops("plan", "--target", "Check/home").code == 1
+    moved.put("gitops.yaml", "source: shop\nexternal: {Environment: [elsewhere]}\n")
+    moved.commit()
+    assert gitops("plan", "--environment", "elsewhere").code == 0
+
+
 def test_what_an_environment_extends_belongs_to_it(repo: Repo, gitops: Gitops, kit: Kit) -> None:
     environments = [kit.environment("base", a="u"), kit.environment("staging", "base"), kit.environment("other", a="x")]
     system = kit.system("shop", ["staging"], ["home"])

@@ -86,8 +86,9 @@ def run(
             saved = save(plan)
             write_whole(out, saved)
         if focus:
-            from reconciler.flows.ancestry import with_ancestors
+            from reconciler.flows.ancestry import ensure_known, with_ancestors
 
+            ensure_known(focus, plan, store, source.settings.external)
             focus = with_ancestors(focus, plan, store)
         links = links_for(where, link_base) if output.format == "markdown" else NO_LINKS
         show(Shown(plan, lambda part: old_bodies(part, store), focus, links=links), output, full=full)
