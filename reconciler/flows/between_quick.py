@@ -132,7 +132,12 @@ class _Older:
 
         todo = ToDo(
             systems={key: s.resource for key, s in was.items() if key.kind == "System" and s.uid in whole},
-            partial={key: r for key, r in work.partial.items() if self._untouched(key)},
+            # One that only moved to another file is touched, and has its slices all the same.
+            partial={
+                key: was[key].resource if key in was else r
+                for key, r in work.partial.items()
+                if key in was or self._untouched(key)
+            },
             checks=names("Check", work.checks, checks),
             environments=names("Environment", work.environments, environments),
         )

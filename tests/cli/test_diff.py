@@ -224,6 +224,21 @@ def test_a_folder_that_is_new_was_nothing_before(shop: Repo, kit: Kit) -> None:
     assert "/below/all.yaml#L1" in told.out, "forges know the repository's top"
 
 
+def test_what_moves_to_another_file_keeps_its_slices(shop: Repo, gitops: Gitops, kit: Kit) -> None:
+    """Also where a check that it runs, or an environment that it is in, changes in the same commit."""
+    shop.put("moved.yaml", (shop.path / "systems.yaml").read_text())
+    shop.remove("systems.yaml")
+    shop.put("checks.yaml", (shop.path / "checks.yaml").read_text().replace("30s", "40s"))
+    text = (shop.path / "environments.yaml").read_text()
+    shop.put("environments.yaml", text.replace("https://s.", "https://stage."))
+    shop.commit()
+    told = gitops("diff", "HEAD~1", "--format", "json").json
+    assert told["counts"]["slices"] == {"update": 4}
+    assert told["running"]["starts"] == told["running"]["stops"] == []
+    assert gitops("apply", "--rev", "HEAD~1").code == 0
+    assert gitops("plan", "--format", "json").json["counts"] == told["counts"]
+
+
 def test_rules_are_held_against_what_is_new_only(shop: Repo, gitops: Gitops) -> None:
     shop.put("gitops.yaml", "source: shop\npolicies: {preset: strict}\n")
     strict = shop.commit()
