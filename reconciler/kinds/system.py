@@ -36,7 +36,7 @@ class Assignment(Model):
     thresholds: Thresholds = Field(default_factory=Thresholds, description="When failures change health.")
     regions: list[Text] | None = Field(
         None,
-        description="Reserved: the regions it runs in, `local` being the host itself. None: on the host itself.",
+        description="The regions it runs in, each by workers of that region; `local` are workers of none. None: there.",
         examples=[["local", "fra"]],
     )
     retention: Retention | None = Field(
