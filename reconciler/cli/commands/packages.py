@@ -68,7 +68,8 @@ def lock(output: Output, *, allow: Path, lock_path: Path) -> None:
         text = allow.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         hint = "write one requirement a line into it, or name another with --allow"
-        raise UsageError(f"the allow list {allow} can't be read: {getattr(error, 'strerror', None) or error}", hint=hint) from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"the allow list {allow} can't be read: {why}", hint=hint) from error
     allowed = parse(text, name=str(allow))
     output.note("Asking the package indexes")
     made = resolve(allowed)
