@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reconciler.base.bundled import bundled
 from reconciler.base.diagnostics import Fault
+from reconciler.base.errors import UsageError
 from reconciler.source.yaml import load
 from reconciler.versioning.chain import Chain, Migration, MigrationError, run
 from reconciler.versioning.loading import load_chains
@@ -35,13 +37,26 @@ class Tested:
 
 
 def try_steps(folder: Path, subjects: Iterable[str] = ()) -> Tested:
-    """Try the steps of these subjects, of all by default. Raises ``ChainError`` for chains that are broken."""
+    """Try the steps of these subjects, of all by default: outside of a checkout of this project, of all plugins.
+
+    Raises ``ChainError`` for chains that are broken, ``UsageError`` where there is nothing to try.
+    """
     tested = Tested()
-    wanted = set(subjects)
+    wanted, here = set(subjects), (folder / GOLDENS).is_dir()
     for subject, chain in sorted(load_chains().items()):
-        if chain.steps and (not wanted or subject in wanted):
+        if chain.steps and (subject in wanted if wanted else here or not _is_shipped(chain)):
             _test_chain(chain, list(_goldens(folder, chain)), tested)
+    if not tested.steps and not wanted:
+        raise UsageError(
+            f"{folder} has no folder {GOLDENS}, and no plugin brings a step", hint="run it in a checkout, or name one"
+        )
     return tested
+
+
+def _is_shipped(chain: Chain) -> bool:
+    """Whether it is this project's own, whose goldens an installation doesn't have."""
+    files = [inspect.getsourcefile(step.migrate) for step in chain.steps]
+    return all(file is not None and Path(file).is_relative_to(bundled("migrations")) for file in files)
 
 
 def _goldens(folder: Path, chain: Chain) -> Iterator[Path]:

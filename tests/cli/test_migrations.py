@@ -47,6 +47,9 @@ def test_a_step_without_goldens(gitops: Gitops, tmp_path: Path) -> None:
     tested = told(gitops, "test", "system", "-C", str(tmp_path))
     assert tested.code == 1
     assert "migrations/system/v1_to_v2.py: no golden goes through this step" in tested.err
+    nothing = told(gitops, "test", "-C", str(tmp_path))
+    assert nothing.code == 2
+    assert "no plugin brings a step" in nothing.err
 
 
 def test_check(gitops: Gitops) -> None:
@@ -146,6 +149,7 @@ def test_steps_of_another_distribution(tmp_path: Path, gitops: Gitops) -> None:
     assert "doesn't leave its own result alone" in tried.stderr
     (plugin / "steps/v1_to_v2.py").write_text(step(1, "{**data, 'hops': [1]}"))
     assert run("test", "strategies/acme").stdout == "1 step holds, tried with 1 golden.\n"
+    assert run("test").stdout == "1 step holds, tried with 1 golden.\n", "those of this project have theirs elsewhere"
     (plugin / "steps/golden/one.out.yaml").write_text("data: {host: b, hops: [1]}\n")
     assert "what comes out isn't what one.out.yaml says" in run("test", "strategies/acme").stderr
     assert run("new", "strategies/acme", "--steps", str(plugin / "steps")).returncode == 0
