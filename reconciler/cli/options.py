@@ -86,9 +86,9 @@ class Where(NamedTuple):
     def since(self, base: str, head: Source, *, exactly: bool = False) -> Source:
         """The commit where ``head`` left ``base``; ``base`` itself where ``exactly`` that is meant, and where the clone
         is too shallow to tell. A commit that hasn't got the folder yet holds nothing."""
-        from reconciler.base.errors import SourceError
+        from reconciler.base.errors import InvalidDocuments, SourceError
         from reconciler.flows.opened import nothing_at, open_source
-        from reconciler.source.head import NoFolder
+        from reconciler.source.head import NoFolder, resolve
 
         if not exactly:
             from reconciler.source.gitdelta import merge_base
@@ -99,6 +99,10 @@ class Where(NamedTuple):
             return open_source(self.directory, self._overrides(), rev=base)
         except NoFolder:
             return nothing_at(base, head)
+        except InvalidDocuments as invalid:  # its settings, which may be mended since
+            from reconciler.flows.between import InvalidBase
+
+            raise InvalidBase(resolve(self.directory, base).commit, invalid) from invalid
 
     def settled(self) -> Source:
         """For commands that read the store alone: what an apply would use, or the folder before its first commit."""

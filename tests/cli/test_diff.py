@@ -160,6 +160,18 @@ def test_faults(shop: Repo, gitops: Gitops, kit: Kit) -> None:
     assert gitops("plan", "--base", good, "--out", "x").code == 2
 
 
+def test_settings_that_were_wrong_are_those_of_the_older_commit(shop: Repo, gitops: Gitops) -> None:
+    shop.put("gitops.yaml", "source: [\n")
+    bad = shop.commit()
+    shop.put("gitops.yaml", "source: shop\n")
+    shop.commit()
+    for command in (("plan", "--base", bad), ("diff", "HEAD~1"), ("test", "--changed", bad)):
+        told = gitops(*command)
+        assert told.code == 1
+        assert "gitops.yaml:2:1: error[yaml-syntax]" in told.err
+        assert f"commit {bad[:7]}, to compare with, has 1 error itself" in told.err, command
+
+
 def test_the_newer_commit_is_said_once(moved: Repo, gitops: Gitops) -> None:
     for twice in (("--rev", "HEAD~1"), ("--worktree",)):
         told = gitops("diff", "HEAD~1", "HEAD", *twice)
