@@ -22,16 +22,19 @@ validate() {
 }
 
 review() {
-    validate
+    code=0
+    validate || code=$?
     git -C "$folder" rev-parse --verify --quiet --end-of-options "$1^{commit}" > /dev/null || {
         echo "gitops.sh: $1 isn't in this checkout: fetch it first, with its history" >&2
         exit 2
     }
     # Of a branch that is behind, only what it changes itself.
     base=$(git -C "$folder" merge-base "$1" HEAD) || base=$(git -C "$folder" rev-parse --verify "$1^{commit}")
-    "$gitops" plan --base "$base" --format markdown > "$out/plan.md"
-    "$gitops" plan --base "$base"
-    [ -z "$token" ] || GITOPS_FORGE_TOKEN=$token "$gitops" comment "$out/plan.md"
+    # Where nothing can be planned, the comment says so, in the place of an older plan.
+    "$gitops" plan --base "$base" --format markdown > "$out/plan.md" || code=$?
+    [ "$code" -ne 0 ] || "$gitops" plan --base "$base"
+    [ -z "$token" ] || [ ! -s "$out/plan.md" ] || GITOPS_FORGE_TOKEN=$token "$gitops" comment "$out/plan.md"
+    return "$code"
 }
 
 case "$#:${1:-}" in

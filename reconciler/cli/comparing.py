@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+from reconciler.base.errors import InvalidDocuments
 from reconciler.cli.frame import without_gc
 from reconciler.cli.options import Where
 from reconciler.plan.focus import Focus
 from reconciler.report.links import Links
 from reconciler.report.output import Output
+
+if TYPE_CHECKING:
+    from reconciler.flows.opened import Source
 
 
 def compare(
@@ -34,11 +39,27 @@ def compare(
     links = links_for(where, link_base)
     head = where.open()
     older = where.since(base, head, exactly=exactly)
-    with without_gc(), progress_for(output) as progress, between(older, head, progress) as found:
-        ensure_known(focus, found.plan, found.known, head.settings.external)
-        aimed = with_ancestors(focus, found.plan, found.known)
-        show(Shown(found.plan, found.bodies, aimed, found.base, links), output, full=full)
+    try:
+        with without_gc(), progress_for(output) as progress, between(older, head, progress) as found:
+            ensure_known(focus, found.plan, found.known, head.settings.external)
+            aimed = with_ancestors(focus, found.plan, found.known)
+            show(Shown(found.plan, found.bodies, aimed, found.base, links), output, full=full)
+    except InvalidDocuments as invalid:
+        if output.format == "markdown":
+            output.result(_refused(invalid, head, links))
+        raise
     return exit_code(found.plan, wanted=wanted)
+
+
+def _refused(invalid: InvalidDocuments, head: Source, links: Links) -> str:
+    """The comment that takes the place of the plan's."""
+    from reconciler.flows.between import InvalidBase
+    from reconciler.report.faults_markdown import faults_markdown
+
+    why = invalid.message if isinstance(invalid, InvalidBase) else ""
+    return faults_markdown(
+        invalid.diagnostics, source=head.name, commit=head.head.commit if head.head else "", links=links, why=why
+    )
 
 
 def compare_environments(

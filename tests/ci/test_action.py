@@ -58,7 +58,9 @@ def test_a_pull_request_is_validated_planned_and_commented(hosted: Hosted, kit: 
     hosted.branch()
     runner = hosted.pull()
     steps = runner(**GITOPS)
-    assert ran(steps) == ["Install gitops", "Validate", "Upload findings", "Plan", "Comment"]
+    came = [name for name, step in steps.items() if step.ran]
+    assert came == ["Install gitops", "Validate", "Upload findings", "Plan", "Comment"]
+    assert steps["Plan"].code == 1
     assert "The comment was created" in steps["Comment"].out
     assert "/first" in forge.bodies[1]
     assert runner.summary.read_text(encoding="utf-8") == forge.bodies[1]
@@ -194,8 +196,11 @@ def test_a_fault_fails_the_run_and_is_uploaded(hosted: Hosted, forge: Forge) -> 
     assert re.search(r"^::error .*file=bad\.yaml,line=3", steps["Validate"].out, re.MULTILINE)
     results = json.loads((hosted.temp / "gitops.sarif").read_text(encoding="utf-8"))["runs"][0]["results"]
     assert results[0]["ruleId"] == "bad-name"
-    assert [name for name, step in steps.items() if step.ran] == ["Install gitops", "Validate", "Upload findings"]
-    assert forge.asked == []
+    came = [name for name, step in steps.items() if step.ran]
+    assert came == ["Install gitops", "Validate", "Upload findings", "Plan", "Comment"]
+    assert steps["Plan"].code == 1
+    assert "Can't be planned: 1 error" in forge.bodies[0], "no older plan stays up as if it held"
+    assert "bad-name" in forge.bodies[0]
 
 
 def test_a_forge_that_is_down_fails_the_run_only_when_asked(hosted: Hosted, kit: Kit, forge: Forge) -> None:
