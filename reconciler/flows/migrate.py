@@ -38,6 +38,11 @@ class Rewriting:
         """Whether anything would be written."""
         return bool(self.files)
 
+    @property
+    def faulty(self) -> bool:
+        """Whether something was left because it can't be read or translated."""
+        return any(d.severity == "error" for d in self.left)
+
 
 def rewriting(
     source: Source,

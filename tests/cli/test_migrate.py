@@ -108,6 +108,12 @@ def test_versions(legacy: Repo, gitops: Gitops) -> None:
     assert gitops("migrate", "--check", "--write").code == 2
 
 
+def test_what_cant_be_read_is_not_known_to_be_current(legacy: Repo, gitops: Gitops) -> None:
+    assert gitops("migrate", "--write").code == 0
+    legacy.put("broken.yaml", "apiVersion: gitops/v2\nkind: Group\n  metadata: [\n")
+    assert gitops("migrate", "--check", "--allow-dirty").code == 1
+
+
 def test_uncommitted_changes_are_safe(legacy: Repo, gitops: Gitops) -> None:
     path = legacy.path / ".checkstack/checks.yaml"
     path.write_text("# mine\n" + path.read_text())

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from reconciler.flows.migrate import Rewriting
     from reconciler.flows.opened import Source
 
-CHANGES = 3
+CHANGES, FAILED = 3, 1
 
 
 @click.command(cls=Command)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--check", is_flag=True, help="Exit with 3 when anything would change.")
+@click.option(
+    "--check", is_flag=True, help="Exit with 3 when anything would change, with 1 when something can't be read."
+)
 @click.option("--diff", is_flag=True, help="Show every line that changes.")
 @click.option("--write", is_flag=True, help="Rewrite the files: all of them or none.")
 @click.option("--to", metavar="VERSION", help="Version to bring documents to; the current one by default.")
@@ -59,7 +61,10 @@ def command(
     if write:
         _write(source, found, allow_dirty=allow_dirty)
     _show(found, output, diff=diff, written=write)
-    return CHANGES if check and found.changed else 0
+    if not check:
+        return 0
+    # What has a fault can't be known to be current; validate says the same of it.
+    return CHANGES if found.changed else FAILED if found.faulty else 0
 
 
 def _mend(source: Source, output: Output) -> None:
