@@ -224,8 +224,13 @@ def reads_store(*, source: bool = False) -> Callable[[F], F]:
     return _where([_DIRECTORY, _REVISION[1], _STORE, *((_SOURCE,) if source else ())])
 
 
-def prints(*, quiet: bool = False, formats: tuple[Format, ...] = ("text", "json")) -> Callable[[F], F]:
-    """Format and colours. Hands the command an :class:`Output`. ``text`` is what isn't asked for."""
+def prints(
+    *, quiet: bool = False, stream: bool = False, formats: tuple[Format, ...] = ("text", "json")
+) -> Callable[[F], F]:
+    """Format and colours. Hands the command an :class:`Output`. ``text`` is what isn't asked for.
+
+    ``stream``: its JSON is an object a line, errors among them.
+    """
     form = click.option(
         "--format",
         "format_",
@@ -238,7 +243,7 @@ def prints(*, quiet: bool = False, formats: tuple[Format, ...] = ("text", "json"
         @wraps(command)
         def wrapped(*, format_: Format | None, no_color: bool, **rest: Any) -> Any:
             silent = bool(rest.pop("quiet", False))
-            output = Output(format_ or "text", silent, no_color)
+            output = Output(format_ or "text", silent, no_color, stream)
             set_output(output)
             return command(output=output, **rest)
 

@@ -17,11 +17,12 @@ Format = Literal["text", "table", "yaml", "json", "markdown", "sarif", "junit", 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """``quiet`` leaves errors and JSON only."""
+    """``quiet`` leaves errors and JSON only. ``stream``: results come one by one, and so does a failure among them."""
 
     format: Format = "text"
     quiet: bool = False
     no_color: bool = False
+    stream: bool = False
 
     @property
     def json(self) -> bool:
@@ -49,6 +50,9 @@ class Output:
 
     def data(self, value: Any) -> None:
         """The result as JSON: keys sorted, indented."""
+        if self.stream:
+            self.line_of_data(value)
+            return
         import orjson
 
         options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE

@@ -277,3 +277,11 @@ def test_metrics_count_what_is_stored(store: Source, there: Targets) -> None:
         until(lambda: 'gitops_health{environment="",system="good"} 0.0' in page(port, "/metrics")[1])
         assert page(port, "/else")[0] == 404
         assert worker.stop() == 0
+
+
+def test_a_failure_is_a_line_of_the_log_too(store: Source) -> None:
+    store.path.write_text("no database, but long enough to be looked at as one")
+    worker = WorkerProcess(store.path)
+    assert worker.end() == 1
+    (failed,) = worker.events
+    assert "damaged or no SQLite file" in failed["error"]["message"]

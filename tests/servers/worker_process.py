@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +42,15 @@ class WorkerProcess:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            with suppress(ValueError):  # an error is told as an object over several lines
-                event = json.loads(line)
-                if isinstance(event, dict):
-                    self.events.append(event)
+            self.events.append(json.loads(line))
 
     def _read_errors(self) -> None:
         assert self.process.stderr is not None
         self.errors = self.process.stderr.read()
 
     def said(self, event: str) -> list[dict[str, Any]]:
-        """Its events of a kind."""
-        return [e for e in self.events if e["event"] == event]
+        """Its events of a kind; an error is an object without one."""
+        return [e for e in self.events if e.get("event") == event]
 
     def wait_for(self, event: str, *, times: int = 1) -> dict[str, Any]:
         """The event, once it was told so often."""

@@ -25,7 +25,7 @@ _SHARE = 4
 @click.option("--failing", is_flag=True, help="On a terminal: leave out what is healthy.")
 @click.option("--for", "seconds", type=Duration(), metavar="DURATION", help="End by itself, such as after 30s.")
 @reads_store()
-@prints()
+@prints(stream=True)
 def command(where: Where, output: Output, *, system: str | None, failing: bool, seconds: float | None) -> None:
     """Follow what happens: on a terminal a table that renews itself, else a line for each event.
 

@@ -93,7 +93,7 @@ class Address(_Addresses):
     help="Send a span for each run to where the OTEL_ variables say. Needs the extra otel. [GITOPS_TRACES]",
 )
 @reads_store()
-@prints()
+@prints(stream=True)
 def command(
     where: Where,
     output: Output,
