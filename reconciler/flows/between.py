@@ -85,7 +85,9 @@ def whole(base: Source, head: Source, progress: Progress | None = None) -> Itera
         before = _apply_base(store, base, head, progress)
         plan = make_plan(head.tree(), head.settings, store, options=_OFFLINE, progress=progress)
         commit = _commit(base)
-        yield Between(commit, _told(plan, before.warnings, commit), store, lambda part: _bodies(store, part))
+        judged = any(d.code.startswith("policy/") for d in plan.warnings)
+        warnings = _warnings_of(base, progress) if judged else before.warnings
+        yield Between(commit, _told(plan, warnings, commit), store, lambda part: _bodies(store, part))
     finally:
         store.close()
 
@@ -125,6 +127,20 @@ def _apply_base(store: SqlStore, base: Source, head: Source, progress: Progress 
         finally:
             empty.close()
         raise InvalidBase(_commit(base), invalid) from invalid
+
+
+def _warnings_of(base: Source, progress: Progress | None) -> list[Diagnostic]:
+    """What the older commit is warned of, by rules as well: those in force there, so that a new rule tells all it finds.
+
+    What rules forbid there is no matter of the change.
+    """
+    empty = open_store(":memory:")
+    try:
+        return list(make_plan(base.tree(), base.settings, empty, options=_OFFLINE, progress=progress).warnings)
+    except InvalidDocuments as invalid:
+        return [d for d in invalid.diagnostics if d.severity == "warning"]
+    finally:
+        empty.close()
 
 
 def _told(plan: Plan, before: Iterable[Diagnostic], commit: str) -> Plan:

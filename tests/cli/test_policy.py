@@ -131,3 +131,30 @@ def test_policies_may_be_excluded(ruled: Repo, gitops: Gitops) -> None:
 def test_globs_of_documents_leave_policies_where_they_are(ruled: Repo, gitops: Gitops) -> None:
     edit(ruled, "monitoring/orders.yaml", "timeout: 8s", "timeout: 20s")
     assert gitops("validate", "--include", "monitoring/**").code == 1
+
+
+def test_a_pull_request_is_warned_of_what_is_new(ruled: Repo, gitops: Gitops) -> None:
+    group = "apiVersion: gitops/v2\nkind: Environment\nmetadata: {name: %s}\nspec: {fields: {}}\n"
+    ruled.put("old.yaml", group % "old")
+    ruled.commit()
+    ruled.put("new.yaml", group % "new")
+    ruled.commit()
+    found = gitops("plan", "--base", "HEAD~1", "--format", "json")
+    assert [d["place"]["path"] for d in found.json["warnings"] if d["code"] == "policy/unused-environment"] == [
+        "new.yaml"
+    ]
+    ruled.put("policies/more.yaml", MORE)
+    ruled.commit()
+    found = gitops("plan", "--base", "HEAD~1", "--format", "json")
+    assert {d["code"] for d in found.json["warnings"]} == {"policy/no-old"}, "a new rule tells all that it finds"
+
+
+MORE = """apiVersion: gitops/v2
+kind: Policy
+metadata: {name: no-old}
+spec:
+  kinds: [Environment]
+  must: metadata.name != "old"
+  severity: warning
+  message: is old
+"""
