@@ -130,7 +130,7 @@ def _apply_base(store: SqlStore, base: Source, head: Source, progress: Progress 
 
 
 def _warnings_of(base: Source, progress: Progress | None) -> list[Diagnostic]:
-    """What the older commit is warned of, by rules as well: those in force there, so that a new rule tells all it finds.
+    """What the older commit is warned of, by its rules as well; so a new rule tells all it finds.
 
     What rules forbid there is no matter of the change.
     """

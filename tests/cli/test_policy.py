@@ -145,8 +145,8 @@ def test_a_pull_request_is_warned_of_what_is_new(ruled: Repo, gitops: Gitops) ->
     ]
     ruled.put("policies/more.yaml", MORE)
     ruled.commit()
-    found = gitops("plan", "--base", "HEAD~1", "--format", "json")
-    assert {d["code"] for d in found.json["warnings"]} == {"policy/no-old"}, "a new rule tells all that it finds"
+    told = gitops("plan", "--base", "HEAD~1", "--format", "json").json["warnings"]
+    assert {d["code"] for d in told} == {"policy/no-old"}, "a new rule tells all that it finds"
 
 
 MORE = """apiVersion: gitops/v2
