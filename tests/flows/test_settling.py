@@ -30,6 +30,7 @@ class Scene:
         self.plan: Plan
         self.before: Before
         self.told: list[Progress] = []
+        self.at = 0.0
 
     def apply(self, path: str, *, regions: list[str] | None = None, degraded: int = 1) -> None:
         kit = self.kit
@@ -51,7 +52,8 @@ class Scene:
 
     def run(self, outcome: Outcome, *, region: str = "", digest: str | None = None) -> None:
         (change,) = self.plan.slices
-        now = self.hands.now()
+        # Two of one moment would be the same run, told twice.
+        now = self.at = max(self.hands.now(), self.at + 0.001)
         self.hands.record(
             [
                 Run(
