@@ -23,8 +23,8 @@ from reconciler.base.canonical import loads
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import SourceError, UsageError
 from reconciler.flows.apply import Actor, Applied, apply_planned, apply_reviewed
+from reconciler.flows.offline import offline_plan
 from reconciler.flows.opened import open_source
-from reconciler.flows.plan import Options, make_plan
 from reconciler.flows.position import plan_source
 from reconciler.flows.render import RenderedSlice
 from reconciler.flows.settings import Overrides
@@ -90,12 +90,7 @@ def load(folder: Folder, *, rev: str | None = None, worktree: bool = False) -> S
     """
     check_chains()
     source = open_source(Path(folder), Overrides(), rev=rev, worktree=worktree)
-    store = open_store(":memory:")
-    try:
-        options = Options(force=True, trust_external=True)
-        made = make_plan(source.tree(), source.settings, store, options=options)
-    finally:
-        store.close()
+    made = offline_plan(source.tree(), source.settings)
     resources = [c.new for c in made.resources if c.new is not None]
     slices = [(c, [made.names[uid] if uid else None for uid in c.key]) for c in made.slices]
     return Snapshot(

@@ -15,8 +15,9 @@ from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import InvalidDocuments
 from reconciler.flows.apply import Actor, apply_planned
 from reconciler.flows.between_quick import Quick, quick
+from reconciler.flows.offline import OFFLINE, offline_plan
 from reconciler.flows.opened import Source
-from reconciler.flows.plan import Options, make_plan
+from reconciler.flows.plan import make_plan
 from reconciler.flows.policies import Policies
 from reconciler.flows.position import inputs_digest
 from reconciler.flows.progress import Progress
@@ -25,9 +26,6 @@ from reconciler.model.slice import NO_ENVIRONMENT, SliceKey, SliceName
 from reconciler.store.open import open_store
 from reconciler.store.port import Known
 from reconciler.store.sql_writer import SqlStore
-
-_OFFLINE = Options(force=True, trust_external=True)
-"""Guards are an apply's: a reviewer is to see what they would hold back."""
 
 
 class InvalidBase(InvalidDocuments):
@@ -83,7 +81,7 @@ def whole(base: Source, head: Source, progress: Progress | None = None) -> Itera
     store = open_store(":memory:")
     try:
         before = _apply_base(store, base, head, progress)
-        plan = make_plan(head.tree(), head.settings, store, options=_OFFLINE, progress=progress)
+        plan = make_plan(head.tree(), head.settings, store, options=OFFLINE, progress=progress)
         commit = _commit(base)
         judged = any(d.code.startswith("policy/") for d in plan.warnings)
         warnings = _warnings_of(base, progress) if judged else before.warnings
@@ -112,7 +110,7 @@ def _apply_base(store: SqlStore, base: Source, head: Source, progress: Progress 
     choose is a change, but no word of the tool's is."""
     same = base.settings.fingerprint() == head.settings.fingerprint()
     older = base if base.name == head.name else replace(base, name=head.name, _tree=None)
-    unjudged = replace(_OFFLINE, policies=Policies())
+    unjudged = replace(OFFLINE, policies=Policies())
 
     def plan() -> Plan:
         made = make_plan(older.tree(), base.settings, store, options=unjudged, progress=progress)
@@ -121,11 +119,7 @@ def _apply_base(store: SqlStore, base: Source, head: Source, progress: Progress 
     try:
         return apply_planned(store, plan, actor=Actor("diff", ""), lock_timeout=0.0).plan
     except InvalidDocuments as invalid:
-        empty = open_store(":memory:")
-        try:
-            make_plan(head.tree(), head.settings, empty, options=_OFFLINE, progress=progress)
-        finally:
-            empty.close()
+        offline_plan(head.tree(), head.settings, progress=progress)
         raise InvalidBase(_commit(base), invalid) from invalid
 
 
@@ -134,13 +128,10 @@ def _warnings_of(base: Source, progress: Progress | None) -> list[Diagnostic]:
 
     What rules forbid there is no matter of the change.
     """
-    empty = open_store(":memory:")
     try:
-        return list(make_plan(base.tree(), base.settings, empty, options=_OFFLINE, progress=progress).warnings)
+        return list(offline_plan(base.tree(), base.settings, progress=progress).warnings)
     except InvalidDocuments as invalid:
         return [d for d in invalid.diagnostics if d.severity == "warning"]
-    finally:
-        empty.close()
 
 
 def _told(plan: Plan, before: Iterable[Diagnostic], commit: str) -> Plan:

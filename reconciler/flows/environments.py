@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 from reconciler.base.canonical import loads
 from reconciler.flows.named import unknown_name
+from reconciler.flows.offline import offline_plan
 from reconciler.flows.opened import Source
-from reconciler.flows.plan import Options, make_plan
 from reconciler.flows.progress import Progress
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Key, Resource
 from reconciler.plan.fields import FieldChange, field_changes
-from reconciler.store.open import open_store
 
 
 class SliceDifference(NamedTuple):
@@ -56,12 +55,7 @@ def compare_environments(
 
     Raises ``InvalidDocuments``, ``SourceError``, and ``GitopsError`` for an environment that isn't there.
     """
-    store = open_store(":memory:")
-    try:
-        options = Options(force=True, trust_external=True)
-        plan = make_plan(source.tree(), source.settings, store, options=options, progress=progress)
-    finally:
-        store.close()
+    plan = offline_plan(source.tree(), source.settings, progress=progress)
     resources = {c.new.key: c.new for c in plan.resources if c.new is not None}
     environments = {key.name for key in resources if key.kind == "Environment"}
     for name in (one, other):

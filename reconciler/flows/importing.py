@@ -152,17 +152,13 @@ def _only(owner: Probe | Channel) -> Imported:
 
 def _errors(files: dict[str, str]) -> list[Diagnostic]:
     """What ``gitops validate`` would say of these files alone, warnings left out."""
-    from reconciler.flows.plan import Options, make_plan
+    from reconciler.flows.offline import offline_plan
     from reconciler.flows.settings import Settings
-    from reconciler.store.open import open_store
 
-    store = open_store(":memory:")
     try:
-        make_plan(_Written(files), Settings(), store, options=Options(force=True, trust_external=True))
+        offline_plan(_Written(files), Settings())
     except InvalidDocuments as invalid:
         return [d for d in invalid.diagnostics if d.severity == "error"]
-    finally:
-        store.close()
     return []
 
 

@@ -212,15 +212,15 @@ def in_memory(source: Source, progress: Progress | None = None) -> Iterator[Read
 
     Raises ``InvalidDocuments`` with every fault, ``SourceError``, and ``GitopsError`` where there is nothing to run.
     """
-    from reconciler.flows.plan import Options, make_plan
+    from reconciler.flows.offline import OFFLINE
+    from reconciler.flows.plan import make_plan
     from reconciler.store.open import open_store
 
     store = open_store(":memory:")
     try:
-        options = Options(force=True, trust_external=True)
         apply_planned(
             store,
-            lambda: make_plan(source.tree(), source.settings, store, options=options, progress=progress),
+            lambda: make_plan(source.tree(), source.settings, store, options=OFFLINE, progress=progress),
             actor=Actor.here(),
             lock_timeout=0.0,
         )

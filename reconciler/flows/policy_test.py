@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from reconciler.base.canonical import digest, dumps
 from reconciler.base.diagnostics import Diagnostic, Fault
 from reconciler.base.errors import InvalidDocuments, UsageError
-from reconciler.flows.plan import Options, make_plan
+from reconciler.flows.offline import offline_plan
+from reconciler.flows.plan import Options
 from reconciler.flows.policies import Policies, load_policies, missing_libraries
 from reconciler.flows.policy_inputs import Operator
 from reconciler.flows.settings import Settings
 from reconciler.policy.builtin import preset_rules
 from reconciler.policy.names import is_policy_file
 from reconciler.policy.rules import Rule, Written
-from reconciler.store.open import open_store
 
 if TYPE_CHECKING:
     from reconciler.flows.opened import Source
@@ -81,14 +81,10 @@ def _rules(policies: Policies, named: Iterable[str]) -> tuple[dict[str, Rule], l
 
 def _try(case: Case, policies: Policies) -> Iterator[str]:
     tree = _Documents(case.documents)
-    store = open_store(":memory:")
     try:
-        options = Options(force=True, policies=policies)
-        diagnostics = make_plan(tree, Settings(), store, options=options).warnings
+        diagnostics = offline_plan(tree, Settings(), options=Options(force=True, policies=policies)).warnings
     except InvalidDocuments as invalid:
         diagnostics = invalid.diagnostics
-    finally:
-        store.close()
     came = Counter((d.code, _name(d)) for d in diagnostics if d.code.startswith(_CODE))
     expected = Counter((f"{_CODE}{e.policy}", e.resource) for e in case.expect)
     for code, name in expected - came:

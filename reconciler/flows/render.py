@@ -7,11 +7,10 @@ from typing import Any
 
 from reconciler.base.canonical import loads
 from reconciler.base.errors import GitopsError
+from reconciler.flows.offline import offline_plan
 from reconciler.flows.opened import Source
-from reconciler.flows.plan import Options, make_plan
 from reconciler.flows.progress import Progress
 from reconciler.model.slice import NO_ENVIRONMENT
-from reconciler.store.open import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,7 @@ def rendered(
     progress: Progress | None = None,
 ) -> list[RenderedSlice]:
     """The slices that match, by names. Raises ``InvalidDocuments``, and ``GitopsError`` when none matches."""
-    store = open_store(":memory:")
-    try:
-        options = Options(force=True, trust_external=True)
-        plan = make_plan(source.tree(), source.settings, store, options=options, progress=progress)
-    finally:
-        store.close()
+    plan = offline_plan(source.tree(), source.settings, progress=progress)
     found = []
     for c in plan.slices:
         names = [plan.names[uid] if uid else "" for uid in c.key]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from reconciler.base.errors import InvalidDocuments
+from reconciler.flows.offline import offline_plan
 from reconciler.flows.opened import Source
-from reconciler.flows.plan import Options, make_plan
 from reconciler.flows.progress import Progress
 from reconciler.flows.validation import Validation
-from reconciler.store.open import open_store
 
 
 def validate(source: Source, progress: Progress | None = None) -> Validation:
@@ -15,15 +14,10 @@ def validate(source: Source, progress: Progress | None = None) -> Validation:
 
     Names of other sources are those that ``external`` lists. Raises ``SourceError``, never for documents.
     """
-    store = open_store(":memory:")
-    tree = source.tree()
     try:
-        options = Options(force=True, trust_external=True)
-        plan = make_plan(tree, source.settings, store, options=options, progress=progress)
+        plan = offline_plan(source.tree(), source.settings, progress=progress)
     except InvalidDocuments as invalid:
         return Validation(invalid.diagnostics, None, files_of(source))
-    finally:
-        store.close()
     return Validation(plan.warnings, plan.totals, files_of(source))
 
 
