@@ -106,16 +106,22 @@ def _told(probe: Probe) -> str | None:
     return PRODUCTION if _PRODUCTION.search(probe.title) else None
 
 
-def host_of(measure: Measure) -> str | None:
-    """The host that a check talks to."""
+def where(measure: Measure) -> tuple[str, str] | None:
+    """The host that a check talks to, and the part of its address that tells one environment from another."""
     spot = measure.spot()
     if spot is None:
         return None
     value: str = spot[0][spot[1]]
     if measure.strategy != "http":
-        return value
+        return value, value
     parts = address(value)
-    return parts.host if parts else None
+    return (parts.host, parts.base) if parts else None
+
+
+def host_of(measure: Measure) -> str | None:
+    """The host that a check talks to."""
+    found = where(measure)
+    return found[0] if found else None
 
 
 def _sameness(probe: Probe, environment: str | None) -> bytes:

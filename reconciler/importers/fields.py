@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from reconciler.importers.families import Merged, host_of
+from reconciler.importers.families import Merged, host_of, where
 from reconciler.importers.names import camel
 from reconciler.importers.places import address, family
-from reconciler.importers.probe import Measure
 
 
 class _Wanted(NamedTuple):
@@ -56,26 +55,15 @@ class Fields:
 def _wanted(merged: Merged, index: int) -> _Wanted | None:
     values: list[tuple[str, str]] = []
     for variant in merged.variants:
-        value = _value(variant.probe.measures[index])
-        if value is None or variant.environment is None:
+        found = where(variant.probe.measures[index])
+        if found is None or variant.environment is None:
             return None
-        values.append((variant.environment, value))
+        values.append((variant.environment, found[1]))
     if len({value for _, value in values}) == 1:
         return None
     host = host_of(merged.first.measures[index]) or ""
     kind = "url" if merged.first.measures[index].strategy == "http" else "host"
     return _Wanted(kind, family(host)[0], tuple(values))
-
-
-def _value(measure: Measure) -> str | None:
-    spot = measure.spot()
-    if spot is None:
-        return None
-    held: str = spot[0][spot[1]]
-    if measure.strategy != "http":
-        return held
-    parts = address(held)
-    return parts.base if parts else None
 
 
 def _named(wanted: Sequence[_Wanted]) -> dict[_Wanted, str]:
