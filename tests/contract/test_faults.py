@@ -23,36 +23,10 @@ from reconciler.store import database
 from reconciler.store.open import open_store, open_to_read
 from reconciler.store.schema import KNOWN, steps
 from reconciler.store.sql_writer import SqlStore
+from tests.servers.child import in_a_child
 
 if TYPE_CHECKING:
     from tests.conftest import Kit
-
-NOBODY = 65534
-
-
-def in_a_child(work: Callable[[], str], *, unprivileged: bool = False) -> str:
-    """What ``work`` says in a process of its own; the name and the message of an exception that leaves it."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(read)
-            if unprivileged and os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            try:
-                said = work()
-            except Exception as error:
-                said = f"{type(error).__name__}: {error}"
-            os.write(write, said.encode())
-        finally:
-            os._exit(0)
-    os.close(write)
-    with open(read, encoding="utf-8") as answer:
-        said = answer.read()
-    os.waitpid(child, 0)
-    return said
 
 
 @contextmanager

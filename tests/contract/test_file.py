@@ -29,11 +29,11 @@ from reconciler.store.restore import restore
 from reconciler.store.schema import DIALECTS, KNOWN, steps
 from reconciler.store.shared import SharedStore
 from reconciler.store.upgrade import upgrade
+from tests.servers.child import in_a_child
 
 if TYPE_CHECKING:
     from tests.conftest import Kit
 
-NOBODY = 65534
 OLD = range(1, KNOWN)
 WITH_WORKERS = [v for v in OLD if any("create table worker" in s for step in steps("sqlite")[:v] for s in step)]
 """Old versions of the tables that know workers already."""
@@ -516,31 +516,6 @@ def test_the_store_is_no_backup_of_itself(path: Path) -> None:
 
 
 # -- disks and permissions ---------------------------------------------------------------------------------------------
-
-
-def in_a_child(work: Callable[[], str], *, unprivileged: bool = False) -> str:
-    """What ``work`` says in a process of its own, or the name and the sentence of what it raises."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(read)
-            if unprivileged and os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            try:
-                said = work()
-            except Exception as error:
-                said = f"{type(error).__name__}: {error}"
-            os.write(write, said.encode())
-        finally:
-            os._exit(0)
-    os.close(write)
-    with open(read, encoding="utf-8") as answer:
-        said = answer.read()
-    os.waitpid(child, 0)
-    return said
 
 
 @contextmanager
