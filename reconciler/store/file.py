@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reconciler.base.errors import StoreError
-from reconciler.store.database import MEMORY, translated, version_of
+from reconciler.store.database import MEMORY
+from reconciler.store.sqlite import translated, version_of
 
 LOGS = ("-wal", "-journal")
 """What SQLite keeps beside a file, and what is lost without it."""

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import StoreError, UsageError
-from reconciler.store.database import MEMORY, Database
+from reconciler.store.database import MEMORY
 from reconciler.store.sql_writer import SqlStore
+from reconciler.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from reconciler.store.sql_executing import SqlExecuting
@@ -29,24 +30,24 @@ def store_path(address: str) -> str:
 
 def open_store(address: str) -> SqlStore:
     """Open for writing; makes the file, its folder and its tables. Raises ``StoreError``."""
-    return SqlStore(Database(store_path(address)))
+    return SqlStore(SqliteDatabase(store_path(address)))
 
 
 def open_executing(address: str) -> SqlExecuting:
     """Open for executors; makes the file, its folder and its tables. Raises ``StoreError``."""
     from reconciler.store.sql_executing import SqlExecuting
 
-    return SqlExecuting(Database(store_path(address)))
+    return SqlExecuting(SqliteDatabase(store_path(address)))
 
 
 def open_to_read(address: str, *, shared: bool = False) -> SqlStore:
     """Open for planning. A store that isn't there yet reads as empty and isn't made. ``shared``: see ``Database``."""
     path = store_path(address)
     if path == MEMORY or not Path(path).exists():
-        return SqlStore(Database(MEMORY, shared=shared))
+        return SqlStore(SqliteDatabase(MEMORY, shared=shared))
     try:
-        return SqlStore(Database(path, shared=shared))
+        return SqlStore(SqliteDatabase(path, shared=shared))
     except StoreError as error:
         if "read-only" in error.message or "can't be opened" in error.message:
-            return SqlStore(Database(path, readonly=True, shared=shared))
+            return SqlStore(SqliteDatabase(path, readonly=True, shared=shared))
         raise

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from reconciler.base.errors import StoreError, StoreInUse, StoreTooNew
 from reconciler.store.backup import automatic_name, generation_of, reason, way_out
-from reconciler.store.database import MEMORY, translated, version_of
+from reconciler.store.database import MEMORY
 from reconciler.store.file import BESIDE, LOGS, copy, damage, folder_of, lasting, opened, ours, part_of, settle
 from reconciler.store.lock import file_lock
 from reconciler.store.schema import KNOWN
+from reconciler.store.sqlite import translated, version_of
 from reconciler.store.users import refuse_live
 
 _PATIENCE = 2.0

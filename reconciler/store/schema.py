@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import re
 
+from reconciler.store.tables_automation import AUTOMATION
+from reconciler.store.tables_operating import OPERATING
+
 DIALECTS: dict[str, dict[str, str]] = {
     "sqlite": {
         "NOW": "((julianday('now') - 2440587.5) * 86400.0)",
@@ -178,7 +181,8 @@ def _steps(dialect: str) -> list[list[str]]:
     journal = _split(_JOURNAL_TABLES)
     if dialect == "sqlite":
         journal += _sqlite_triggers()
-    return [_split(_TABLES), journal, _split(_EXECUTING_TABLES), _split(_SECRET_TABLE)]
+    later = (_EXECUTING_TABLES, _SECRET_TABLE, OPERATING, AUTOMATION)
+    return [_split(_TABLES), journal, *map(_split, later)]
 
 
 KNOWN = len(_steps("sqlite"))

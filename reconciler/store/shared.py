@@ -16,6 +16,7 @@ from reconciler.store.database import MEMORY, Database
 from reconciler.store.open import open_to_read, store_path
 from reconciler.store.sql_reader import SqlReader
 from reconciler.store.sql_secrets import SecretRows
+from reconciler.store.sqlite import SqliteDatabase
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ class SharedStore:
         if self._db is not None and self._db.replaced():
             self._drop()
         if self._db is None:
-            self._db = Database(self.where, shared=True) if self._create else self._there()
+            self._db = SqliteDatabase(self.where, shared=True) if self._create else self._there()
         return self._db
 
     def _there(self) -> Database:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from reconciler.base.errors import StoreError
 from reconciler.model.slice import SliceKey
-from reconciler.store.database import Database, translated
+from reconciler.store.database import Database
 from reconciler.store.executing import Reconciled
 from reconciler.store.sql_health import Healths
 from reconciler.store.sql_keeping import Keeping
@@ -44,5 +44,5 @@ class SqlExecuting(Schedule, Runs, Healths, Keeping, Workers):
 
     def close(self) -> None:
         """See the protocol."""
-        with translated(self.db.path):
+        with self.db.translated():
             self.db.close()

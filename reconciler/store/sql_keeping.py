@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.base.canonical import dumps, loads
 from reconciler.model.run import Run
 from reconciler.model.slice import SliceKey
-from reconciler.store.database import Database, translated
+from reconciler.store.database import Database
 from reconciler.store.executing import Aggregate
 from reconciler.store.metrics import measure, merged
 from reconciler.store.progress import progress, set_progress
@@ -66,7 +66,7 @@ class Keeping:
         if first is None:
             return [], float(over)
         until = min(_floor(first, DAY) + DAY, float(over))
-        with translated(self.db.path):
+        with self.db.translated():
             rows = self.db.run(f"select {RUN_COLUMNS} {settled} order by slot", (*place, first, until))
             return list(_aggregates(place, map(read_run, rows))), until
 

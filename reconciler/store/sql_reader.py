@@ -11,7 +11,7 @@ from reconciler.base.canonical import digest, loads
 from reconciler.model.plan import Stored
 from reconciler.model.resource import Key, Reference
 from reconciler.model.slice import NO_ENVIRONMENT, Slice, SliceKey
-from reconciler.store.database import Database, damaged, translated
+from reconciler.store.database import Database
 from reconciler.store.port import GenerationRow, Mismatch, OutsideWrite, SliceRow, SourceRow
 from reconciler.store.rows import RESOURCE_COLUMNS, add_seals, resource_seal, slice_seal, stored
 from reconciler.store.sql_workers import WorkerRows
@@ -45,7 +45,7 @@ class SqlReader(WorkerRows):
         return self.db.snapshot()
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(self.where):
+        with self.db.translated():
             return self.db.run(sql, values).fetchall()
 
     def _stored(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Stored]:
@@ -53,13 +53,13 @@ class SqlReader(WorkerRows):
             try:
                 yield stored(row)
             except (ValueError, TypeError, AttributeError) as error:
-                raise damaged(self.where, error) from error
+                raise self.db.damaged(error) from error
 
     def _json(self, text: str) -> Any:
         try:
             return loads(text)
         except ValueError as error:
-            raise damaged(self.where, error) from error
+            raise self.db.damaged(error) from error
 
     def _one(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         rows = self._all(sql, values)
@@ -205,7 +205,7 @@ class SqlReader(WorkerRows):
 
     def all_bodies(self) -> Iterator[bytes]:
         """See the port."""
-        with translated(self.where):
+        with self.db.translated():
             for (body,) in self.db.run(f"select body from slice where {_NOW}"):
                 yield body.encode()
 
@@ -285,7 +285,7 @@ class SqlReader(WorkerRows):
     def mismatches(self) -> list[Mismatch]:
         """See the port."""
         found = []
-        with translated(self.where):
+        with self.db.translated():
             for uid, d, body in self.db.run(f"select uid, digest, body from resource where {_NOW}"):
                 if digest(body.encode()) != d:
                     found.append(Mismatch("resource", uid, 0, 0))

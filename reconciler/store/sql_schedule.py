@@ -63,7 +63,7 @@ class Schedule:
     def _anything(self, regions: Sequence[str], grace: float) -> bool:
         """Whether a claim would find something; asked without waiting for writers."""
         sql = (
-            "select exists (select 1 from schedule where lease = 0 and region = ? and due_at <= ?) or "
+            "select exists (select 1 from schedule where lease = 0 and paused = 0 and region = ? and due_at <= ?) or "
             "exists (select 1 from schedule where lease <> 0 and region = ? and lease_until <= ?)"
         )
         now = self.db.clock()
@@ -81,7 +81,7 @@ class Schedule:
                 (region, now - grace, limit),
             )
             due += self.db.rows(
-                f"select {_CLAIMED} from schedule where lease = 0 and region = ? and due_at <= ? "
+                f"select {_CLAIMED} from schedule where lease = 0 and paused = 0 and region = ? and due_at <= ? "
                 "order by due_at limit ?",
                 (region, now, limit),
             )
@@ -91,13 +91,13 @@ class Schedule:
 
     def next_due(self, *, regions: Sequence[str] = ("",)) -> float | None:
         """See the protocol."""
-        sql = "select min(due_at) from schedule where lease = 0 and region = ?"
+        sql = "select min(due_at) from schedule where lease = 0 and paused = 0 and region = ?"
         found = [self.db.rows(sql, (region,))[0][0] for region in regions]
         return min((due for due in found if due is not None), default=None)
 
     def overdue(self, *, regions: Sequence[str] = ("",)) -> int:
         """See the protocol."""
-        sql = "select count(*) from schedule where lease = 0 and region = ? and due_at <= ?"
+        sql = "select count(*) from schedule where lease = 0 and paused = 0 and region = ? and due_at <= ?"
         now = self.db.clock()
         return sum(self.db.rows(sql, (region, now))[0][0] for region in regions)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.base.canonical import dumps
-from reconciler.store.database import Database, translated
+from reconciler.store.database import Database
 from reconciler.store.executing import WorkerRow
 from reconciler.store.users import SILENT_SECONDS, read_workers
 
@@ -17,7 +17,7 @@ class WorkerRows:
 
     def workers(self) -> list[WorkerRow]:
         """See the port."""
-        with translated(self.db.path):
+        with self.db.translated():
             return read_workers(self.db.run, self.db.clock())
 
     def clock(self) -> float:

@@ -12,7 +12,7 @@ from reconciler.base.canonical import dumps
 from reconciler.base.errors import StalePlan
 from reconciler.model.plan import Action, Plan
 from reconciler.model.resource import Resource
-from reconciler.store.database import MEMORY, translated
+from reconciler.store.database import MEMORY
 from reconciler.store.lock import file_lock
 from reconciler.store.rows import RESOURCE_COLUMNS, add_seals, edge_rows, resource_extra, resource_seal, slice_seal
 from reconciler.store.sql_reader import SqlReader
@@ -170,7 +170,7 @@ class SqlStore(SqlReader):
 
     def close(self) -> None:
         """See the port."""
-        with translated(self.where):
+        with self.db.translated():
             self.db.close()
 
 

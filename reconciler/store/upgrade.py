@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from reconciler.base.errors import StoreTooNew
 from reconciler.store.backup import BackedUp, automatic_name, back_up
-from reconciler.store.database import Database
 from reconciler.store.file import opened, ours
 from reconciler.store.lock import file_lock
 from reconciler.store.schema import KNOWN
+from reconciler.store.sqlite import SqliteDatabase
 from reconciler.store.users import refuse_older
 
 
@@ -34,7 +34,7 @@ def upgrade(path: str, *, actor: str, backup: bool = True, force: bool = False, 
     with file_lock(f"{path}.lock", actor=actor, host=socket.gethostname(), timeout=lock_timeout):
         before = _version(path, force=force)
         made = back_up(path, automatic_name(path, f"version-{before}")) if backup and before < KNOWN else None
-        Database(path, insist=force).close()
+        SqliteDatabase(path, insist=force).close()
     return Upgraded(before, KNOWN, made)
 
 

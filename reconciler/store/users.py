@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.base.canonical import loads
 from reconciler.base.errors import StoreInUse
+from reconciler.store.database import Cursor
 from reconciler.store.executing import WorkerRow
 from reconciler.store.schema import DIALECTS, KNOWN
 
@@ -17,7 +18,7 @@ TABLES = "tables"
 """Where a worker tells in its row up to which version it knows the tables."""
 
 
-def read_workers(run: Callable[[str, tuple[Any, ...]], sqlite3.Cursor], now: float) -> list[WorkerRow]:
+def read_workers(run: Callable[[str, tuple[Any, ...]], Cursor], now: float) -> list[WorkerRow]:
     """All that have registered and neither left nor were silent for a day; ``run`` executes a statement."""
     sql = "select id, host, pid, started, seen, stopping, info from worker where seen >= ? order by started, id"
     return [

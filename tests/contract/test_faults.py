@@ -19,7 +19,7 @@ import pytest
 from reconciler.base.errors import GitopsError, LockHeld, StoreError, StoreTooNew
 from reconciler.flows.inspect import drift, status
 from reconciler.model.resource import Key
-from reconciler.store import database
+from reconciler.store import sqlite
 from reconciler.store.open import open_store, open_to_read
 from reconciler.store.schema import KNOWN, steps
 from reconciler.store.sql_writer import SqlStore
@@ -358,7 +358,7 @@ def big(kit: Kit) -> dict[str, Any]:
 
 
 def test_a_store_locked_by_another_program(kit: Kit, applied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.2)
     store = open_store(str(applied))
     with connected(applied) as db:
         db.execute("begin immediate")

@@ -20,7 +20,6 @@ import pytest
 from reconciler.base.canonical import dumps
 from reconciler.base.errors import GitopsError, LockHeld, StoreError, StoreInUse, StoreTooNew
 from reconciler.store.backup import automatic_name, back_up
-from reconciler.store.database import Database
 from reconciler.store.examine import examine
 from reconciler.store.file import opened
 from reconciler.store.lock import file_lock
@@ -28,6 +27,7 @@ from reconciler.store.open import open_executing, open_store, open_to_read
 from reconciler.store.restore import restore
 from reconciler.store.schema import DIALECTS, KNOWN, steps
 from reconciler.store.shared import SharedStore
+from reconciler.store.sqlite import SqliteDatabase
 from reconciler.store.upgrade import upgrade
 from tests.servers.child import in_a_child
 
@@ -643,5 +643,5 @@ def test_an_upgrade_that_insists_is_only_for_whoever_says_so(tmp_path: Path) -> 
     version = WITH_WORKERS[-1]
     old_store(tmp_path / "a.db", version)
     register(tmp_path / "a.db")
-    Database(str(tmp_path / "a.db"), insist=True).close()
+    SqliteDatabase(str(tmp_path / "a.db"), insist=True).close()
     assert examine(str(tmp_path / "a.db")).version == KNOWN
