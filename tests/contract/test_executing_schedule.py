@@ -251,8 +251,8 @@ def test_the_pace_is_remembered(rig: Rig) -> None:
 def test_looking_for_what_is_due_reads_no_more_than_that(rig: Rig) -> None:
     rig.apply()
     for sql in (
-        "select min(due_at) from schedule where lease = 0 and region = ''",
-        "select * from schedule where lease = 0 and region = '' and due_at <= 1 order by due_at limit 1",
+        "select min(due_at) from schedule where lease = 0 and paused = 0 and region = ''",
+        "select * from schedule where lease = 0 and paused = 0 and region = '' and due_at <= 1 order by due_at limit 1",
         "select * from schedule where lease <> 0 and region = '' and lease_until <= 1 order by lease_until limit 1",
     ):
         plan = " ".join(str(row[3]) for row in rig.sql(f"explain query plan {sql}"))
