@@ -1,0 +1,92 @@
+"""What each event tells: all the keys its payload can have. Those that an event lacks are null, never absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_HEALTH = {
+    "systemId": "the name of the system",
+    "systemName": "its title",
+    "environmentId": "the name of the environment; null for the system as a whole",
+    "environmentName": "its title",
+    "previousStatus": "what the health was",
+    "newStatus": "what it is now",
+    "healthyChecks": "how many checks are healthy",
+    "totalChecks": "how many checks there are",
+    "timestamp": "when",
+}
+_INCIDENT = {
+    "incidentId": "the incident",
+    "title": "its headline",
+    "description": "what is known",
+    "severity": "minor, major or critical",
+    "status": "investigating, identified, monitoring or resolved",
+    "systemId": "the first of its systems",
+    "systemIds": "the names of its systems",
+    "message": "what is new",
+    "timestamp": "when",
+}
+_MAINTENANCE = {
+    "maintenanceId": "the maintenance",
+    "title": "its headline",
+    "description": "what is done",
+    "status": "active, completed or cancelled",
+    "systemId": "the first of its systems",
+    "systemIds": "the names of its systems",
+    "startsAt": "when it began",
+    "endsAt": "when it ends by itself",
+    "message": "how it went",
+    "timestamp": "when",
+}
+
+PAYLOADS: dict[str, dict[str, str]] = {
+    "healthcheck.system_degraded": _HEALTH,
+    "healthcheck.system_healthy": _HEALTH,
+    "healthcheck.system_health_changed": _HEALTH,
+    "healthcheck.check_failed": {
+        "systemId": "the name of the system",
+        "systemName": "its title",
+        "configurationId": "the name of the check",
+        "configurationName": "its title",
+        "environmentId": "the name of the environment; null for a run without one",
+        "status": "the outcome of the run",
+        "latencyMs": "how long it took",
+        "error": "what went wrong, in a sentence",
+        "result": "what was measured",
+        "timestamp": "when",
+    },
+    "incident.created": _INCIDENT,
+    "incident.updated": _INCIDENT,
+    "incident.resolved": _INCIDENT,
+    "maintenance.started": _MAINTENANCE,
+    "maintenance.completed": _MAINTENANCE,
+    "automation.cron": {
+        "cronPattern": "the pattern that fired",
+        "timezone": "its time zone",
+        "scheduledAt": "the moment it names",
+        "timestamp": "when it fired",
+    },
+    "automation.interval": {
+        "intervalSeconds": "how often it fires",
+        "scheduledAt": "the moment it was due",
+        "timestamp": "when it fired",
+    },
+    "automation.numeric_state": {
+        "systemId": "the name of the system, where it is about one",
+        "field": "what is watched",
+        "value": "what it is",
+        "above": "the bound below it",
+        "below": "the bound above it",
+        "timestamp": "when",
+    },
+}
+"""Event (without a version) to key to what it means."""
+
+OPEN = frozenset({"webhook", "manual"})
+"""Events whose payload is whatever was sent."""
+
+
+def complete(event: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload with every key that the event can have; what more it has stays."""
+    return {**dict.fromkeys(PAYLOADS.get(event.partition("@")[0], ())), **payload}
