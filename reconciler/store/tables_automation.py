@@ -2,13 +2,21 @@
 
 ``event`` is the inbox of everything that isn't a change of health (those wait in ``transition``); whoever holds the
 leadership ``triggers`` takes events in, and starts or wakes runs, in one transaction with marking them handled. A run
-belongs to whoever leased it; ``ready_at`` is when it can go on (null: when something wakes it). ``snapshot`` is all
-that a run needs to go on after its last completed step; it is cleared when the run has ended.
+belongs to whoever leased it; ``ready_at`` is when it can go on (null: when something wakes it, or in a queue when it is
+its turn). Runs of one ``lane`` make way for each other. ``detail`` is the event that started a run, as JSON.
+``snapshot`` is all that a run needs to go on after its last completed step; it is cleared when the run has ended.
+Changes of health from before there were automations start nothing.
+
+``systems`` of incidents and maintenances is JSON: ``[uid, uid of the environment or 0, name]`` of each, so that a
+renamed system stays what they are about. ``key`` is that of the step that made the row (null: a person did), so that a
+step which is done again doesn't make another. A maintenance's ``starts`` and ``ends`` are those of the next or current
+time where it recurs. ``webhook_seen`` remembers what came in, so that it can't come in twice.
 """
 
 from __future__ import annotations
 
 _RUNS = """
+update transition set handled_at = at where handled_at is null;
 create table event (
   id {IDENT}, name text not null, context_key text, automation bigint not null, payload text not null,
   actor text not null, at {REAL} not null, handled_at {REAL});
@@ -22,14 +30,16 @@ create table trigger_state (
 create index trigger_due on trigger_state (due_at) where due_at is not null;
 create table automation_run (
   id {IDENT}, automation bigint not null, generation bigint not null, digest text not null, trigger_id text,
-  event text not null, event_id text not null, context_key text not null, status text not null, reason text,
+  event text not null, event_id text not null, detail text not null, context_key text, lane text not null,
+  status text not null, reason text,
   created {REAL} not null, started {REAL}, ended {REAL}, ready_at {REAL}, lease bigint not null,
   worker text not null, lease_until {REAL} not null, snapshot text,
   unique (automation, event_id));
-create index automation_run_active on automation_run (automation, context_key) where ended is null;
+create index automation_run_active on automation_run (automation, lane, id) where ended is null;
 create index automation_run_ready on automation_run (ready_at) where ended is null and lease = 0;
 create index automation_run_leased on automation_run (lease_until) where lease <> 0;
 create index automation_run_ended on automation_run (ended) where ended is not null;
+create index automation_run_of on automation_run (automation, id);
 create table automation_step (
   run bigint not null, seq bigint not null, path text not null, block text not null, action text, step_id text,
   status text not null, at {REAL} not null, ended {REAL}, attempts bigint not null, result text not null,
@@ -38,6 +48,7 @@ create table automation_wait (
   run bigint not null, path text not null, kind text not null, event text, context_key text, due_at {REAL},
   armed_at {REAL} not null, resumed_at {REAL}, payload text, primary key (run, path)) {ROWLESS};
 create index automation_wait_event on automation_wait (event) where resumed_at is null;
+create index automation_wait_until on automation_wait (run) where kind = 'until' and resumed_at is null;
 create table artifact (
   automation bigint not null, context_key text not null, type text not null, run bigint not null,
   step_id text not null, value text not null, at {REAL} not null,
@@ -56,17 +67,21 @@ _INCIDENTS = """
 create table incident (
   id text primary key, title text not null, description text not null, severity text not null, status text not null,
   systems text not null, automation bigint not null, run bigint not null, actor text not null, at {REAL} not null,
-  updated {REAL} not null, resolved {REAL}) {ROWLESS};
+  updated {REAL} not null, resolved {REAL}, key text unique) {ROWLESS};
 create index incident_open on incident (at) where resolved is null;
 create table incident_update (
   incident text not null, n bigint not null, at {REAL} not null, actor text not null, status text not null,
-  severity text not null, message text not null, primary key (incident, n)) {ROWLESS};
+  severity text not null, message text not null, key text unique, primary key (incident, n)) {ROWLESS};
 create table maintenance (
   id text primary key, title text not null, description text not null, systems text not null, status text not null,
   starts {REAL} not null, ends {REAL}, cron text, duration_ms bigint, timezone text not null,
   suppress bigint not null, automation bigint not null, run bigint not null, actor text not null, at {REAL} not null,
-  updated {REAL} not null, ended {REAL}) {ROWLESS};
-create index maintenance_ahead on maintenance (starts) where ended is null
+  updated {REAL} not null, ended {REAL}, key text unique) {ROWLESS};
+create index maintenance_ahead on maintenance (starts) where ended is null;
+create table webhook_seen (
+  automation bigint not null, digest text not null, at {REAL} not null, event bigint not null,
+  primary key (automation, digest)) {ROWLESS};
+create index webhook_seen_at on webhook_seen (at)
 """
 
 AUTOMATION = ";\n".join((_RUNS.rstrip(), _DELIVERIES.rstrip(), _INCIDENTS))
