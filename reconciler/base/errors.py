@@ -12,7 +12,8 @@
     └── StoreError                           the store can't be used; the generation before is intact
         ├── StoreTooNew                      written by a newer release
         ├── StoreInUse                       others work with it, whom this would harm
-        └── LockHeld                         somebody else applies right now
+        ├── LockHeld                         somebody else applies right now
+        └── LockLost                         what was done under a lock came too late
 
 Each class carries its facts as attributes and composes its message in ``__init__``; the command line translates
 the tree into exit codes in one place (``reconciler.cli.main``).
@@ -120,3 +121,15 @@ class LockHeld(StoreError):
             f"another apply is running: {holder}", hint="wait for it, or pass --lock-timeout to wait longer"
         )
         self.holder = holder
+
+
+class LockLost(StoreError):
+    """``key`` was held, and has gone to somebody else, ``holder``, or to nobody: then that is empty."""
+
+    def __init__(self, key: str, holder: str) -> None:
+        who = f" to {holder}" if holder else ""
+        super().__init__(
+            f"the lock {key} was lost{who}; what was done under it is undone",
+            hint="try again; a lock is lost when its connection is cut, or nothing is done under it for too long",
+        )
+        self.key, self.holder = key, holder

@@ -2,8 +2,10 @@
 
 A paused row of the schedule is never due; ``pause`` says until when, by whom and why. ``paused`` is 0 for what runs, 1
 for what somebody paused, 2 for what was set aside as its runs took their workers down. ``tries`` counts the workers
-that were lost over the same tick. ``unseen`` is when it was found that no live worker serves the region, else null;
-``unseen_was`` is the health before that.
+that were lost over the same tick. ``unseen`` is since when no live worker serves the region, once that was found;
+``unseen_was`` is the health before that. A row of ``region`` tells when a live worker last served it; ``served`` is 0 as
+long as none ever did, and ``seen`` is then when the first slice of the region came. ``fence`` counts how often each
+lock was taken, and keeps who took it last: see :mod:`reconciler.store.locks`.
 """
 
 from __future__ import annotations
@@ -18,5 +20,8 @@ create index schedule_due on schedule (region, due_at) where lease = 0 and pause
 create index schedule_unseen on schedule (region) where unseen is not null;
 create table pause (
   place bigint primary key, at {REAL} not null, until {REAL}, actor text not null, reason text not null) {ROWLESS};
-create index pause_until on pause (until) where until is not null
+create index pause_until on pause (until) where until is not null;
+create table region (name text primary key, seen {REAL} not null, served bigint not null) {ROWLESS};
+insert into region select distinct region, {NOW}, 0 from schedule;
+create table fence (key text primary key, n bigint not null, holder text not null, at {REAL} not null) {ROWLESS}
 """

@@ -1,0 +1,35 @@
+"""How many connections to PostgreSQL there may be, and how long anything may take on them: ``GITOPS_DATABASE_*``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from reconciler.base.errors import UsageError
+
+_PREFIX = "GITOPS_DATABASE_"
+
+
+class PgSettings(NamedTuple):
+    """Counts of connections, and milliseconds. Each is named as its variable is."""
+
+    pool_max: int = 20
+    lock_pool_max: int = 10
+    pool_connection_timeout_ms: int = 10_000
+    pool_idle_timeout_ms: int = 30_000
+    lock_idle_tx_timeout_ms: int = 30_000
+    lock_timeout_ms: int = 30_000
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """What the variables say, and the defaults. Raises ``UsageError``."""
+        said = {}
+        for name in cls._fields:
+            variable = f"{_PREFIX}{name.upper()}"
+            text = environ.get(variable, "").strip()
+            if not text:
+                continue
+            if not text.isdecimal() or not 0 < int(text) < 2**31:
+                raise UsageError(f"{variable}={text} is no whole number above 0", hint="leave it away for the default")
+            said[name] = int(text)
+        return cls(**said)
