@@ -6,11 +6,15 @@ One instance belongs to one thread. All times are epoch seconds by the database'
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from reconciler.model.run import Health, Run
 from reconciler.model.slice import SliceKey
+
+TRIES = 3
+"""Workers that may be lost over one tick of a slice."""
 
 
 class Claim(NamedTuple):
@@ -70,7 +74,9 @@ class Reconciled(NamedTuple):
 class SliceState(NamedTuple):
     """One row of the schedule as people ask for it. ``runs`` 0: nothing has run yet, and ``health`` is a guess.
 
-    ``running`` is the worker that runs it now. A tuple, as all of them are made whenever somebody asks for the health.
+    ``running`` is the worker that runs it now. ``paused``: 0, 1 by somebody, 2 set aside as its runs took workers down;
+    ``tries`` counts those. ``unseen``: since when it is known that nobody looks, as no live worker serves its region.
+    A tuple, as all of them are made whenever somebody asks for the health.
     """
 
     key: SliceKey
@@ -86,6 +92,42 @@ class SliceState(NamedTuple):
     last_at: float | None
     last_outcome: str | None
     reason: str | None
+    paused: int = 0
+    tries: int = 0
+    unseen: float | None = None
+
+
+_MOMENT = "%Y-%m-%d %H:%M:%S UTC"
+
+
+class RegionRow(NamedTuple):
+    """A region of the schedule, or one that a worker serves. ``seen``: when a live worker last served it; while none
+    ever did (``served`` is false), since when there is something to do there."""
+
+    name: str
+    seen: float
+    served: bool
+
+    @property
+    def unserved(self) -> str:
+        """The sentence about its slices, while nobody serves it."""
+        what = f"region {self.name}" if self.name else "slices without a region"
+        if not self.served:
+            return f"unobservable: no worker has served {what} yet"
+        return f"unobservable: no worker has served {what} since {time.strftime(_MOMENT, time.gmtime(self.seen))}"
+
+
+class PauseRow(NamedTuple):
+    """A slice that doesn't run for now. ``kind``: ``paused`` by ``actor``, or ``set aside`` as its runs took their
+    workers down; ``until`` None: until somebody resumes it, or its configuration changes where it was set aside."""
+
+    key: SliceKey
+    region: str
+    at: float
+    until: float | None
+    actor: str
+    reason: str
+    kind: str
 
 
 class WorkerRow(NamedTuple):
@@ -136,7 +178,10 @@ class Executing(Protocol):
         """Lease up to ``limit`` due slices for ``lease`` seconds, longest due first, and move them on to their next
         tick; ticks that were missed meanwhile are skipped. Leases that ran out more than ``grace`` seconds ago are
         taken over first, at their old slot. A slice that is leased isn't due, however late it is. ``generation`` of a
-        claim is the one that the schedule follows."""
+        claim is the one that the schedule follows.
+
+        A slice whose run took :data:`TRIES` workers down isn't given to another: it is set aside, with a degraded run
+        that says so."""
 
     def next_due(self, *, regions: Sequence[str] = ("",)) -> float | None:
         """When the next free slice is due; None where there is none."""
@@ -162,6 +207,27 @@ class Executing(Protocol):
 
     def generation(self) -> int:
         """The newest generation."""
+
+    # -- single slices -------------------------------------------------------------------------------------------------
+
+    def pause(
+        self, keys: Collection[tuple[SliceKey, str]], *, actor: str, reason: str, until: float | None = None
+    ) -> int:
+        """Let these (key, region) not be due until then; what runs now may finish. Returns how many there are in the
+        schedule."""
+
+    def resume(self, keys: Collection[tuple[SliceKey, str]]) -> int:
+        """Let these run again: at once, where a tick was missed. Returns how many of them were paused or set aside."""
+
+    def resume_expired(self) -> int:
+        """The same for those whose pause is over. Part of the housekeeping."""
+
+    def paused(self) -> list[PauseRow]:
+        """All that are paused or set aside, oldest first."""
+
+    def run_now(self, keys: Collection[tuple[SliceKey, str]]) -> int:
+        """Make these due at once, their later ticks as ever; what runs now runs again then. Returns how many there are;
+        none of those that are paused."""
 
     # -- results -------------------------------------------------------------------------------------------------------
 
@@ -196,6 +262,18 @@ class Executing(Protocol):
 
     def transitions(self, *, system: int | None = None, after: int = 0, limit: int = 100) -> list[Transition]:
         """Oldest first, of those with an id above ``after``; with 0 the newest ``limit`` of them."""
+
+    def observe(self, alive_seconds: float, *, limit: int = 1000) -> list[Transition]:
+        """Note which slices nobody looks at: those in regions that no live worker has served for so many seconds, of
+        which somebody has looked at the whole time. They are degraded at least, until a run of them is finished. Where
+        a region is served again before a run was missed, its slices are what they were.
+
+        Asked by every worker every few seconds; one of them does it. Up to ``limit`` slices at a time: as many
+        transitions or more say that there are others.
+        """
+
+    def regions(self) -> list[RegionRow]:
+        """All that are known, by name."""
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from reconciler.store.sql_health import Healths
 from reconciler.store.sql_keeping import Keeping
 from reconciler.store.sql_reader import SqlReader
 from reconciler.store.sql_reconcile import reconcile
+from reconciler.store.sql_regions import Regions
 from reconciler.store.sql_runs import Runs
 from reconciler.store.sql_schedule import Schedule
 from reconciler.store.sql_workers import Workers
@@ -19,7 +20,7 @@ from reconciler.store.sql_workers import Workers
 _LOG_PAGES = 8000
 
 
-class SqlExecuting(Schedule, Runs, Healths, Keeping, Workers):
+class SqlExecuting(Schedule, Runs, Healths, Regions, Keeping, Workers):
     """Implements :class:`reconciler.store.executing.Executing`."""
 
     def __init__(self, db: Database) -> None:

@@ -21,15 +21,17 @@ from reconciler.store.executing import SliceState, Transition
 
 _TRANSITION = 'scope, system, "check", environment, region, at, was, now, cause, by_check, by_environment'
 _BAD: tuple[Health, ...] = ("degraded", "unhealthy")
+SEEN_AGAIN = "it is looked at again"
+"""The cause of a change of health, where what ended is that nobody looked."""
 _STATE = (
     'system, "check", environment, region, digest, generation, interval_ms, due_at, worker, health, since, runs, '
-    "last_at, last_outcome, reason"
+    "last_at, last_outcome, reason, paused, tries, unseen"
 )
 
 
 @dataclass(slots=True)
 class Row:
-    """The part of a schedule row that a run changes."""
+    """The part of a schedule row that a run changes. ``was``: the health before nobody looked, else null."""
 
     place: int
     lease: int
@@ -39,6 +41,8 @@ class Row:
     since: float
     runs: int
     pace: str
+    unseen: float | None = None
+    was: Health | None = None
 
 
 class _Failing:
@@ -73,28 +77,39 @@ class Judge:
         self._systems: dict[int, _Failing] = {}
         self._rows: list[tuple[Any, ...]] = []
 
-    def add(self, run: Run, row: Row) -> None:
-        """Count a run in."""
+    def add(self, run: Run, row: Row, *, scheduled: bool = True) -> None:
+        """Count a run in. That nobody looks ends with a ``scheduled`` one; what held before then counts, lest
+        thresholds make it last."""
         thresholds = _thresholds(row.thresholds)
         row.recent = (LETTERS[run.outcome] + row.recent)[: thresholds.remembered]
         row.runs += 1
-        now = evaluate(thresholds, row.recent, row.health)
+        now = evaluate(thresholds, row.recent, row.was or row.health)
+        cause = run.reason if run.outcome != "healthy" else None
+        if row.was is not None and scheduled:
+            row.unseen = row.was = None
+            cause = f"{SEEN_AGAIN}: {cause}" if cause else SEEN_AGAIN
+        elif row.was is not None:
+            row.was, now = now, worst((now, "degraded"))
         if now != row.health:
-            self._changed(run, row.health, now)
+            self.changed(run.key, run.region, row.health, now, cause=cause, by=run.key)
             row.health, row.since = now, self._now
 
-    def _changed(self, run: Run, was: Health, now: Health) -> None:
-        """A slice changed: note that, and what it makes of the environment and of the system."""
-        system, check, environment = run.key
+    def changed(
+        self, key: SliceKey, region: str, was: Health, now: Health, *, cause: str | None, by: SliceKey | None
+    ) -> None:
+        """A slice changed: note that, and what it makes of the environment and of the system. ``by``: the slice whose
+        run made it, if one did."""
+        system, check, environment = key
+        because = cause, *((by.check, by.environment) if by is not None else (0, 0))
         failing = self._failing(system)
         before = failing.worst(environment), failing.worst(None)
         failing.move(environment, was, now)
         after = failing.worst(environment), failing.worst(None)
-        self._note("slice", run, (system, check, environment, run.region), was, now)
+        self._note("slice", (system, check, environment, region), was, now, because)
         if environment != NO_ENVIRONMENT and before[0] != after[0]:
-            self._note("environment", run, (system, 0, environment, ""), before[0], after[0])
+            self._note("environment", (system, 0, environment, ""), before[0], after[0], because)
         if before[1] != after[1]:
-            self._note("system", run, (system, 0, 0, ""), before[1], after[1])
+            self._note("system", (system, 0, 0, ""), before[1], after[1], because)
 
     def _failing(self, system: int) -> _Failing:
         """What fails of a system, before the change that is being noted."""
@@ -106,9 +121,10 @@ class Judge:
             self._systems[system] = _Failing(self._db.rows(sql, (system,)))
         return self._systems[system]
 
-    def _note(self, scope: str, run: Run, of: tuple[int, int, int, str], was: Health, now: Health) -> None:
-        cause = run.reason if run.outcome != "healthy" else None
-        self._rows.append((scope, *of, self._now, was, now, cause, run.key.check, run.key.environment))
+    def _note(
+        self, scope: str, of: tuple[int, int, int, str], was: Health, now: Health, because: tuple[str | None, int, int]
+    ) -> None:
+        self._rows.append((scope, *of, self._now, was, now, *because))
 
     def write(self) -> list[Transition]:
         """Store the transitions, and return them."""

@@ -15,6 +15,7 @@ from reconciler.store.executing import Reconciled
 from reconciler.store.grid import first_tick, phase, place, tick_after
 from reconciler.store.progress import progress, set_progress
 from reconciler.store.sql_health import write_transitions
+from reconciler.store.sql_regions import expect, forget
 from reconciler.store.sql_schedule import KEY, WHERE
 
 HOST = "local"
@@ -130,6 +131,8 @@ class _Difference:
             "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0, 0, '', 'healthy', 0, '')",
             sorted(self.added),
         )
+        expect(db, {row[4] for row in self.added}, self.now)
+        forget(db, {row[3] for row in self.removed})
         self._keep(db)
         write_transitions(db, _recovered(db, failing, self.now))
 

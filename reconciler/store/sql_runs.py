@@ -20,7 +20,7 @@ RUN_COLUMNS = (
     "detail"
 )
 _INSERT = f"insert into run ({RUN_COLUMNS}) values ({', '.join('?' * 14)}) on conflict do nothing"
-_ROW = "place, lease, thresholds, recent, health, since, runs, pace"
+_ROW = "place, lease, thresholds, recent, health, since, runs, pace, unseen, unseen_was"
 
 
 class Runs:
@@ -55,7 +55,7 @@ class Runs:
                 which = (*place, run.slot)
                 if row is None or which in runs or not self._counts(run, row, finished):
                     continue
-                judge.add(run, row)
+                judge.add(run, row, scheduled=finished is not None)
                 if finished is not None:
                     row.pace, row.lease = finished.pace, 0
                 runs[which] = _values(run, detail, late=run.slot < condensed)
@@ -80,7 +80,8 @@ class Runs:
             self._squeeze_in(runs)
         self.db.many(
             "update schedule set lease = ?, worker = case when ? <> 0 then worker else '' end, recent = ?, health = ?, "
-            "since = ?, runs = ?, pace = ?, last_at = ?, last_outcome = ?, reason = ? where place = ?",
+            "since = ?, runs = ?, pace = ?, unseen = ?, unseen_was = ?, last_at = ?, last_outcome = ?, reason = ? "
+            "where place = ?",
             updates,
         )
 
@@ -146,7 +147,7 @@ def _values(run: Run, detail: str, *, late: bool) -> tuple[Any, ...]:
 
 
 def _update(run: Run, row: Row) -> tuple[Any, ...]:
-    kept = (row.recent, row.health, row.since, row.runs, row.pace)
+    kept = (row.recent, row.health, row.since, row.runs, row.pace, row.unseen, row.was)
     return (row.lease, row.lease, *kept, run.at, run.outcome, run.reason, row.place)
 
 

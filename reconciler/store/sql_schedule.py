@@ -148,6 +148,7 @@ class Schedule:
             )
             self.db.run("update schedule set since = ? where since > ?", (now, now))
             self.db.run("update worker set seen = ? where seen > ?", (now, now))
+            self.db.run("update region set seen = ? where seen > ?", (now, now))
         return len(rows)
 
 

@@ -3,8 +3,8 @@
 A paused row of the schedule is never due; ``pause`` says until when, by whom and why. ``paused`` is 0 for what runs, 1
 for what somebody paused, 2 for what was set aside as its runs took their workers down. ``tries`` counts the workers
 that were lost over the same tick. ``unseen`` is since when no live worker serves the region, once that was found;
-``unseen_was`` is the health before that. A row of ``region`` tells when a live worker last served it; ``served`` is 0 as
-long as none ever did, and ``seen`` is then when the first slice of the region came. ``fence`` counts how often each
+``unseen_was`` is the health before that. A row of ``region`` tells when a live worker last served it; ``served`` is 0
+as long as none ever did, and ``seen`` is then when the first slice of the region came. ``fence`` counts how often each
 lock was taken, and keeps who took it last: see :mod:`reconciler.store.locks`.
 """
 
