@@ -10,6 +10,7 @@ from reconciler.store.database import Database
 from reconciler.store.executing import Reconciled
 from reconciler.store.sql_health import Healths
 from reconciler.store.sql_keeping import Keeping
+from reconciler.store.sql_pauses import Pauses
 from reconciler.store.sql_reader import SqlReader
 from reconciler.store.sql_reconcile import reconcile
 from reconciler.store.sql_regions import Regions
@@ -20,14 +21,15 @@ from reconciler.store.sql_workers import Workers
 _LOG_PAGES = 8000
 
 
-class SqlExecuting(Schedule, Runs, Healths, Regions, Keeping, Workers):
+class SqlExecuting(Schedule, Pauses, Runs, Healths, Regions, Keeping, Workers):
     """Implements :class:`reconciler.store.executing.Executing`."""
 
     def __init__(self, db: Database) -> None:
         super().__init__(db)
         self._reader = SqlReader(db)
         # Each run changes pages all over the file. A longer log lets more of these changes meet before they are moved.
-        db.rows(f"pragma wal_autocheckpoint={_LOG_PAGES}")
+        if db.dialect == "sqlite":
+            db.rows(f"pragma wal_autocheckpoint={_LOG_PAGES}")
 
     def reconcile(self) -> Reconciled | None:
         """See the protocol."""

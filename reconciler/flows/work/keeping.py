@@ -30,6 +30,7 @@ class Keeping:
         now = time.monotonic()
         if now < self._next or (busy and now < self._next + _STARVED):
             return
+        executing.resume_expired()
         condensed = executing.condense(limit=self._condense)
         self._condense = _sized(self._condense, time.monotonic() - now)
         began = time.monotonic()
