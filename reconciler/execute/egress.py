@@ -50,6 +50,10 @@ class Unresolved(Failed):
     """The name leads nowhere."""
 
 
+class Denied(Failed):
+    """Nothing here may connect to that address."""
+
+
 class Guard:
     """Knows the denied networks."""
 
@@ -58,6 +62,11 @@ class Guard:
         self._networks = (*_NETWORKS, *(ip_network(text, strict=False) for text in deny))
         self._names = names if names is not None else Names()
         self._passed: dict[str, int] = {}
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """All that are denied, for a process that has to hold them by itself."""
+        return tuple(map(str, self._networks))
 
     def extended(self, deny: Iterable[str]) -> Guard:
         """This guard and further networks."""
@@ -78,7 +87,7 @@ class Guard:
         for form in (address, *_embedded(address)):
             for network in self._networks:
                 if form.version == network.version and form in network:
-                    raise Failed(f"the address {ip} may not be connected to ({network} is denied)")
+                    raise Denied(f"the address {ip} may not be connected to ({network} is denied)")
         if len(self._passed) >= _REMEMBERED:
             self._passed.clear()
         self._passed[ip] = socket.AF_INET if address.version == 4 else socket.AF_INET6

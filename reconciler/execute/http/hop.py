@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -29,7 +29,10 @@ _PROXIES = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class Answer(NamedTuple):
-    """``phases`` are milliseconds; ``location`` is where it redirects to; ``text`` is the reason phrase as sent."""
+    """``phases`` are milliseconds; ``location`` is where it redirects to; ``text`` is the reason phrase as sent.
+
+    ``head`` are the raw header lines, of 1xx answers and proxies too.
+    """
 
     status: int
     text: str
@@ -38,6 +41,7 @@ class Answer(NamedTuple):
     charset: str
     cut: bool
     phases: dict[str, float]
+    head: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +235,7 @@ def _answer(transfer: Transfer, tls: bool) -> Answer:
         phases["tls"] = round(max(0.0, curl.getinfo(pycurl.APPCONNECT_TIME) - connected) * 1000, 3)
     phases["firstByte"] = round(max(0.0, curl.getinfo(pycurl.STARTTRANSFER_TIME) - ready) * 1000, 3)
     status = curl.getinfo(pycurl.RESPONSE_CODE)
-    return Answer(status, text, location, bytes(transfer.body), charset, transfer.cut, phases)
+    return Answer(status, text, location, bytes(transfer.body), charset, transfer.cut, phases, transfer.headers)
 
 
 def _headers(lines: list[bytes]) -> tuple[str, str | None, str]:

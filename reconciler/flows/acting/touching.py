@@ -1,0 +1,40 @@
+"""Which systems an action touches, as its config says, or its trigger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from reconciler.flows.acting.port import payload_of
+
+
+def systems_of(action: str, config: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Their names; None for an action that touches none. An empty list of systems stands for that of the trigger."""
+    places = _places(action)
+    if not places:
+        return None
+    from reconciler.kinds.texts import reach
+
+    found = [value for keys in places for _, value in reach(config, keys, ()) if isinstance(value, str)]
+    return tuple(dict.fromkeys(found)) or of_trigger(payload_of(context))
+
+
+def of_trigger(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    """The systems that an event is about."""
+    named = payload.get("systemId")
+    if isinstance(named, str) and named:
+        return (named,)
+    several = payload.get("systems")
+    if isinstance(several, Sequence) and not isinstance(several, str):
+        return tuple(each for each in several if isinstance(each, str) and each)
+    return ()
+
+
+@cache
+def _places(action: str) -> tuple[tuple[str, ...], ...]:
+    """The keys under which its config names systems."""
+    from reconciler.kinds.loaded import load
+    from reconciler.kinds.table import ACTIONS
+
+    return tuple(keys for keys, kind in load(ACTIONS[action]).references if kind == "System")
