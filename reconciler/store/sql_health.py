@@ -19,7 +19,7 @@ from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
 from reconciler.store.database import Database
 from reconciler.store.executing import SliceState, Transition
 
-_TRANSITION = 'scope, system, "check", environment, region, at, was, now, cause, by_check, by_environment'
+TRANSITION = 'scope, system, "check", environment, region, at, was, now, cause, by_check, by_environment'
 _BAD: tuple[Health, ...] = ("degraded", "unhealthy")
 SEEN_AGAIN = "it is looked at again"
 """The cause of a change of health, where what ended is that nobody looked."""
@@ -135,8 +135,8 @@ def write_transitions(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[Tra
     """Store these, in their order. Needs a transaction."""
     found = []
     for row in rows:
-        sql = f"insert into transition ({_TRANSITION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id"
-        found.append(_transition((db.rows(sql, row)[0][0], *row)))
+        sql = f"insert into transition ({TRANSITION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id"
+        found.append(read_transition((db.rows(sql, row)[0][0], *row)))
     return found
 
 
@@ -157,13 +157,14 @@ class Healths:
         """See the protocol."""
         order = "asc" if after else "desc"
         which = "" if system is None else " and system = ?"
-        sql = f"select id, {_TRANSITION} from transition where id > ?{which} order by id {order} limit ?"
+        sql = f"select id, {TRANSITION} from transition where id > ?{which} order by id {order} limit ?"
         rows = self.db.rows(sql, (after, limit) if system is None else (after, system, limit))
-        found = [_transition(row) for row in rows]
+        found = [read_transition(row) for row in rows]
         return found if after else found[::-1]
 
 
-def _transition(row: tuple[Any, ...]) -> Transition:
+def read_transition(row: tuple[Any, ...]) -> Transition:
+    """A row of an id and :data:`TRANSITION`."""
     number, scope, system, check, environment, region, at, was, now, cause, by_check, by_environment = row
     by = SliceKey(system, by_check, by_environment)
     return Transition(number, scope, SliceKey(system, check, environment), region, at, was, now, cause, by)
