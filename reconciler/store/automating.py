@@ -222,6 +222,7 @@ class Kept(NamedTuple):
     """
 
     run: int
+    automation: int
     lease: int
     then: Then = "on"
     reason: str | None = None
@@ -293,6 +294,13 @@ class Automating(Protocol):
 
     def waits(self, events: Collection[str], *, until: bool) -> list[EventWait]:
         """Runs that wait for one of these events; with ``until`` those too that wait until something holds."""
+
+    def health(self, systems: Collection[str], *, since: float, latency: bool) -> list[SystemState]:
+        """How these systems are, each with its environments; what isn't there is left out. With ``latency`` the runs
+        since then are read as well."""
+
+    def failed(self, event: EventRow) -> dict[str, Any] | None:
+        """The run that ``healthcheck.check_failed`` tells of, as its ``detail``; None where it isn't kept any more."""
 
     def listen(self, *, failures: bool) -> None:
         """Say whether anybody wants to know of each run that failed; ``healthcheck.check_failed`` is posted then."""

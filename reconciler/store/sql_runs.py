@@ -11,6 +11,7 @@ from reconciler.model.run import Run
 from reconciler.model.slice import SliceKey
 from reconciler.store.database import Database
 from reconciler.store.executing import Finished, Transition
+from reconciler.store.posting import post_failures
 from reconciler.store.progress import progress
 from reconciler.store.sql_health import Judge, Row
 from reconciler.store.sql_schedule import WHERE
@@ -46,7 +47,7 @@ class Runs:
             condensed = progress(self.db, "condensed")
             rows: dict[tuple[SliceKey, str], Row | None] = {}
             runs: dict[tuple[SliceKey, str, float], tuple[Any, ...]] = {}
-            updates = []
+            updates, failed = [], list[Run]()
             for run, detail, finished in fit:
                 place = (run.key, run.region)
                 if place not in rows:
@@ -60,8 +61,11 @@ class Runs:
                     row.pace, row.lease = finished.pace, 0
                 runs[which] = _values(run, detail, late=run.slot < condensed)
                 updates.append(_update(run, row))
+                if run.outcome != "healthy":
+                    failed.append(run)
             transitions = judge.write()
             self._write(list(runs.values()), updates)
+            post_failures(self.db, failed)
         return transitions
 
     def _counts(self, run: Run, row: Row, finished: Finished | None) -> bool:
