@@ -11,7 +11,7 @@ from reconciler.store.backup import generation_of
 from reconciler.store.executing import WorkerRow
 from reconciler.store.file import damage, opened, ours
 from reconciler.store.schema import KNOWN
-from reconciler.store.users import live_workers
+from reconciler.store.users import OfFile, live_workers
 
 
 class Facts(NamedTuple):
@@ -46,7 +46,7 @@ def examine(path: str, *, check: bool = False) -> Facts:
         sql = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by name"
         tables = [name for (name,) in db.execute(sql) if name != "schema_version"]
         broken = damage(db, thorough=True) if check else []
-        workers, now = live_workers(db)
+        workers, now = live_workers(OfFile(db, path))
         found = Facts(
             path=path,
             size=os.stat(path).st_size + _log(path),

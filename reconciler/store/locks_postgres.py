@@ -85,9 +85,9 @@ class PostgresLocks(Locks):
     @classmethod
     def at(cls, address: str, environ: Mapping[str, str]) -> Self:
         """With a pool of its own."""
-        from reconciler.store.pg_settings import PgSettings
+        from reconciler.store.pg_settings import pg_settings
 
-        settings = PgSettings.read(environ)
+        settings = pg_settings(environ)
         return cls(lock_pool(address, settings), lock_timeout=settings.lock_timeout_ms / 1000)
 
     def _try(self, keys: list[str]) -> Held | None:

@@ -19,7 +19,7 @@ from reconciler.store.file import BESIDE, LOGS, copy, damage, folder_of, lasting
 from reconciler.store.lock import file_lock
 from reconciler.store.schema import KNOWN
 from reconciler.store.sqlite import translated, version_of
-from reconciler.store.users import refuse_live
+from reconciler.store.users import OfFile, refuse_live
 
 _PATIENCE = 2.0
 """Seconds for which others that have the file open are waited for."""
@@ -117,7 +117,7 @@ def _take(db: sqlite3.Connection, path: str, *, force: bool) -> None:
         if not force:
             version_of(db, path)  # what belongs to another program isn't ours to replace
             hint = "stop them first; with --force what they finish until they notice is lost to the new store"
-            refuse_live(db, path, "replaced", hint=hint)
+            refuse_live(OfFile(db, path), "replaced", hint=hint)
         if db.execute("pragma journal_mode=delete").fetchone() == ("delete",):
             db.execute("begin exclusive")
             return

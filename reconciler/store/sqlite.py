@@ -121,7 +121,7 @@ class SqliteDatabase:
             if found < KNOWN and not self._insist:
                 from reconciler.store.users import refuse_older
 
-                refuse_older(self._db, self.path, found)
+                refuse_older(self, found)
             for number, statements in enumerate(steps("sqlite")[found:], found + 1):
                 for statement in statements:
                     self.run(statement)

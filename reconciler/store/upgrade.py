@@ -15,7 +15,7 @@ from reconciler.store.file import opened, ours
 from reconciler.store.lock import file_lock
 from reconciler.store.schema import KNOWN
 from reconciler.store.sqlite import SqliteDatabase
-from reconciler.store.users import refuse_older
+from reconciler.store.users import OfFile, refuse_older
 
 
 class Upgraded(NamedTuple):
@@ -44,5 +44,5 @@ def _version(path: str, *, force: bool) -> int:
         if found > KNOWN:
             raise StoreTooNew(path, found, KNOWN)
         if found < KNOWN and not force:
-            refuse_older(db, path, found)
+            refuse_older(OfFile(db, path), found)
     return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from reconciler.base.canonical import loads
 from reconciler.base.errors import StoreInUse
@@ -39,25 +39,59 @@ def told(worker: WorkerRow, now: float) -> str:
     return f"worker {worker.id} on {worker.host} (gitops {version}, seen {ago:.0f} seconds ago)"
 
 
-def live_workers(db: sqlite3.Connection) -> tuple[list[WorkerRow], float]:
+class Asked(Protocol):
+    """A store of whatever version; every ``Database`` is one."""
+
+    @property
+    def dialect(self) -> str:
+        """See ``Database``."""
+
+    @property
+    def path(self) -> str:
+        """See ``Database``."""
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> Cursor:
+        """See ``Database``."""
+
+
+class OfFile(NamedTuple):
+    """A plain connection to a file. Implements :class:`Asked`."""
+
+    db: sqlite3.Connection
+    path: str
+    dialect: str = "sqlite"
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> Cursor:
+        """See the protocol."""
+        return self.db.execute(sql, values)
+
+
+_THERE = {
+    "sqlite": "select 1 from sqlite_master where name = 'worker'",
+    "postgresql": "select 1 where to_regclass('worker') is not null",
+}
+
+
+def live_workers(db: Asked) -> tuple[list[WorkerRow], float]:
     """Workers that are alive, and the database's clock, whatever the version of the tables; none where none is told."""
-    now = float(db.execute(f"select {DIALECTS['sqlite']['NOW']}").fetchone()[0])
-    if db.execute("select 1 from sqlite_master where name = 'worker'").fetchone() is None:
+    now = float(db.run(f"select {DIALECTS[db.dialect]['NOW']}").fetchone()[0])
+    if db.run(_THERE[db.dialect]).fetchone() is None:
         return [], now
-    return alive(read_workers(db.execute, now), now), now
+    return alive(read_workers(db.run, now), now), now
 
 
-def refuse_live(db: sqlite3.Connection, path: str, what: str, *, hint: str) -> None:
+def refuse_live(db: Asked, what: str, *, hint: str) -> None:
     """Raise ``StoreInUse`` while any worker is alive; ``what`` would be done to the store."""
-    _refuse(*live_workers(db), f"the store {path} can't be {what}", hint=hint)
+    _refuse(*live_workers(db), f"the store {db.path} can't be {what}", hint=hint)
 
 
-def refuse_older(db: sqlite3.Connection, path: str, found: int) -> None:
+def refuse_older(db: Asked, found: int) -> None:
     """Raise ``StoreInUse`` while workers are alive that couldn't read the tables once they are upgraded."""
     live, now = live_workers(db)
     older = [w for w in live if not _knows(w)]
-    begin = f"the tables of {path} are at version {found}, and can't be upgraded to {KNOWN}"
-    hint = "stop the older workers, then try again (gitops store upgrade makes a backup first)"
+    begin = f"the tables of {db.path} are at version {found}, and can't be upgraded to {KNOWN}"
+    backup = " (gitops store upgrade makes a backup first)" if db.dialect == "sqlite" else ""
+    hint = f"stop the older workers, then try again{backup}"
     _refuse(older, now, begin, hint=hint)
 
 
