@@ -27,6 +27,9 @@ from reconciler.model.plan import Plan
 from reconciler.store.open import open_store
 from reconciler.store.port import Reader, Writer
 from reconciler.store.sql_writer import SqlStore
+from tests.servers.store_postgres import postgres_store, store_postgres
+
+__all__ = ["postgres_store", "store_postgres"]
 
 ACTOR = Actor("tester", "host")
 Document = dict[str, Any]

@@ -39,10 +39,12 @@ class Database(Protocol):
     path: str
     """Its address as it may be shown: without a password."""
     readonly: bool
-    now: str
-    """SQL for epoch seconds by the database's clock."""
     slices_by_index: str
     """What follows the table's name where its bodies mustn't be read."""
+
+    @property
+    def now(self) -> str:
+        """SQL for epoch seconds by the database's clock. Asked anew for each statement."""
 
     def run(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> Cursor:
         """Execute one statement. Errors are the driver's: see :meth:`translated`."""

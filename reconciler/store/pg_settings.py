@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
@@ -33,3 +34,8 @@ class PgSettings(NamedTuple):
                 raise UsageError(f"{variable}={text} is no whole number above 0", hint="leave it away for the default")
             said[name] = int(text)
         return cls(**said)
+
+
+def pg_settings(environ: Mapping[str, str] | None = None) -> PgSettings:
+    """What the variables of this process say. Raises ``UsageError``."""
+    return PgSettings.read(os.environ if environ is None else environ)

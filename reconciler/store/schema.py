@@ -173,14 +173,52 @@ def watchers() -> tuple[list[str], list[str]]:
     return [f"drop trigger if exists {n}" for n in names], [t.replace("{NOW}", now) for t in _sqlite_triggers()]
 
 
+def _postgres_triggers() -> list[str]:
+    """One function for each table, which notes; and triggers that call it, except for an apply.
+
+    That is asked for in the condition of the trigger, before anything is queued for the end of the statement. The
+    function runs with its owner's rights and finds its table by a path of its own, whoever writes.
+    """
+    made = []
+    for table, columns in (("resource", _RESOURCE_ROW), ("slice", _SLICE_ROW)):
+
+        def note(op: str, row: str, columns: str = columns) -> str:
+            values = columns.replace("{ROW}", row).replace("{OP}", op)
+            return (
+                'insert into outside (at, source, tab, op, uid, "check", environment, digest, body, kind, name, '
+                f"status) select {{NOW}}, {values}"
+            )
+
+        name = f"{table}_written_outside"
+        moved = f"old.until is not null or {_MOVED[table]}"
+        made.append(
+            f"create function {name}() returns trigger language plpgsql security definer as $$ begin\n"
+            f"if tg_op = 'TRUNCATE' then {note('delete', 't')} from {table} t where t.until is null;\n"
+            "return null; end if;\n"
+            f"if tg_op = 'INSERT' then {note('insert', 'new')} where new.until is null; end if;\n"
+            f"if tg_op = 'DELETE' then {note('delete', 'old')} where old.until is null; end if;\n"
+            "if tg_op = 'UPDATE' then\n"
+            f"{note('update', 'old')} where old.until is null;\n"
+            f"{note('insert', 'new')} where new.until is null and ({moved});\n"
+            "end if; return null; end $$"
+        )
+        made.append(
+            f"do $$ begin execute format('alter function {name}() set search_path to %I, pg_temp', current_schema()); "
+            "end $$"
+        )
+        outside = f"when (current_setting('gitops.applying', true) is distinct from 'on') execute function {name}()"
+        made.append(f"create trigger {name} after insert or update or delete on {table} for each row {outside}")
+        made.append(f"create trigger {table}_emptied_outside before truncate on {table} for each statement {outside}")
+    return made
+
+
 def _split(text: str) -> list[str]:
     return [s.strip() for s in text.split(";\n") if s.strip()]
 
 
 def _steps(dialect: str) -> list[list[str]]:
     journal = _split(_JOURNAL_TABLES)
-    if dialect == "sqlite":
-        journal += _sqlite_triggers()
+    journal += _sqlite_triggers() if dialect == "sqlite" else _postgres_triggers()
     later = (_EXECUTING_TABLES, _SECRET_TABLE, OPERATING, AUTOMATION)
     return [_split(_TABLES), journal, *map(_split, later)]
 
@@ -193,4 +231,12 @@ def steps(dialect: str) -> list[list[str]]:
     """The statements of each step, tokens filled in; step ``i`` brings the tables from version ``i`` to ``i + 1``."""
     tokens = DIALECTS[dialect]
     fill = re.compile("{(" + "|".join(tokens) + ")}")
-    return [[fill.sub(lambda m: tokens[m[1]], s) for s in statements] for statements in _steps(dialect)]
+    return [[_typed(dialect, fill.sub(lambda m: tokens[m[1]], s)) for s in part] for part in _steps(dialect)]
+
+
+def _typed(dialect: str, statement: str) -> str:
+    """PostgreSQL would sort text by the locale of the database, whose rules change with the system's libraries and then
+    leave indexes broken. By code points it is what SQLite does, and quicker."""
+    if dialect == "postgresql" and statement.startswith(("create table", "alter table")):
+        return re.sub(r"(?<=\w )text\b", 'text collate "C"', statement)
+    return statement

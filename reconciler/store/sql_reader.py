@@ -259,7 +259,7 @@ class SqlReader(WorkerRows):
         by = self.db.slices_by_index
         mine = f"select uid from resource where {_NOW} and source = ?"
         return (
-            self._all(f"select count(*) from ({mine})", (source,))[0][0],
+            self._all(f"select count(*) from ({mine}) as mine", (source,))[0][0],
             self._all(f"select count(*) from slice {by} where {_NOW} and system in ({mine})", (source,))[0][0],
         )
 

@@ -30,7 +30,8 @@ create database latin encoding 'LATIN1' locale 'C' template template0;
 """
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Where the newest PostgreSQL of this machine has its programs."""
     there = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(re.sub(r"\D", "", str(p)) or 0))
     return there[-1].parent if there else Path(found("initdb")).resolve().parent
 
@@ -47,7 +48,7 @@ class Postgres(Server):
         self.own(self.folder)
         data = self.folder / "data"
         self.run(
-            *(_programs() / "initdb", "-D", data, "-U", "postgres", "-A", "trust"),
+            *(programs() / "initdb", "-D", data, "-U", "postgres", "-A", "trust"),
             *("-E", "UTF8", "--no-sync", "--locale=C.UTF-8"),
         )
         self.authority = Authority(self.folder / "ca")
@@ -55,7 +56,7 @@ class Postgres(Server):
         self.certificate, self.key = certificate.rename(data / "server.crt"), key.rename(data / "server.key")
         self.own(self.certificate, self.key)
         (data / "pg_hba.conf").write_text(_ACCESS)
-        single = (_programs() / "postgres", "--single", "-j", "-D", data, "-c", "fsync=off", "postgres")
+        single = (programs() / "postgres", "--single", "-j", "-D", data, "-c", "fsync=off", "postgres")
         self.run(*single, data="\n\n".join(_SETUP.strip().splitlines()).encode() + b"\n\n")
 
     def command(self) -> Sequence[str | Path]:
@@ -69,7 +70,7 @@ class Postgres(Server):
             "max_prepared_transactions": "5",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [_programs() / "postgres", "-D", self.folder / "data", *options]
+        return [programs() / "postgres", "-D", self.folder / "data", *options]
 
     def ready(self) -> bool:
         """Listening isn't enough: it may still be starting up."""
@@ -81,4 +82,4 @@ class Postgres(Server):
     def sql(self, statement: str, database: str = "orders") -> str:
         """What psql says to it, as the superuser."""
         options = ("-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", str(self.port))
-        return self.run(_programs() / "psql", *options, "-U", "postgres", "-c", statement, database).decode().strip()
+        return self.run(programs() / "psql", *options, "-U", "postgres", "-c", statement, database).decode().strip()
