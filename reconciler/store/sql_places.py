@@ -1,0 +1,70 @@
+"""Between the systems that an incident or a maintenance is about, their names, and the text in its row."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+
+from reconciler.base.canonical import dumps, loads
+from reconciler.store.database import Database
+from reconciler.store.incidents import Place
+
+_TRIES = 50
+_AT_ONCE = 400
+
+
+def places(db: Database, names: Sequence[str]) -> tuple[Place, ...]:
+    """``orders-api`` and ``orders-api::production`` with their uids; each once, in the order in which they are named.
+    What isn't in the store is kept by its name: an outage isn't lost as somebody misspelt what is out."""
+    wanted = [name.partition("::") for name in dict.fromkeys(names)]
+    systems = _uids(db, "System", (system for system, _, _ in wanted))
+    environments = _uids(db, "Environment", (environment for _, _, environment in wanted if environment))
+    found = []
+    for system, colons, environment in wanted:
+        uid, where = systems.get(system, 0), environments.get(environment, 0)
+        if environment and not where:
+            uid = 0  # else it would mean all of the system
+        found.append(Place(uid, where, f"{system}{colons}{environment}"))
+    return tuple(found)
+
+
+def written(found: Sequence[Place]) -> str:
+    """As the row has it."""
+    return dumps([list(place) for place in found]).decode()
+
+
+def read(text: str) -> tuple[Place, ...]:
+    """From the row. Raises ``ValueError`` and the like for what was broken by hand."""
+    return tuple(Place(int(system), int(environment), str(name)) for system, environment, name in loads(text))
+
+
+def called(db: Database, rows: Sequence[tuple[Place, ...]]) -> list[tuple[Place, ...]]:
+    """The same with the names that these systems have by now."""
+    uids = sorted({uid for found in rows for place in found for uid in place[:2] if uid})
+    names: dict[int, str] = {}
+    for start in range(0, len(uids), _AT_ONCE):
+        some = uids[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        names |= dict(db.rows(f"select uid, name from resource where until is null and uid in ({marks})", some))
+    return [tuple(_called(place, names) for place in found) for found in rows]
+
+
+def new_id(prefix: str, insert: Callable[[str], bool]) -> str:
+    """A short id that nobody has: ``insert`` says whether it was free. It grows where the short ones are taken."""
+    for attempt in range(_TRIES):
+        id = f"{prefix}-{secrets.token_hex(2 + attempt // 5)}"
+        if insert(id):
+            return id
+    raise AssertionError("twelve random bytes were taken by somebody else")
+
+
+def _called(place: Place, names: dict[int, str]) -> Place:
+    if place.system not in names:
+        return place
+    environment = names.get(place.environment) or place.name.partition("::")[2]
+    return place._replace(name=names[place.system] + (f"::{environment}" if environment else ""))
+
+
+def _uids(db: Database, kind: str, names: Iterable[str]) -> dict[str, int]:
+    sql = "select uid from resource where kind = ? and name = ? and until is null"
+    return {name: int(uid) for name in dict.fromkeys(names) for (uid,) in db.rows(sql, (kind, name))}
