@@ -30,7 +30,8 @@ class Bounds:
         return action in FREE or any(fnmatchcase(action, pattern) for pattern in self.permissions)
 
     def reaches(self, system: str) -> bool:
-        """Whether the account may touch the system."""
+        """Whether the account may touch the system, or the environment of it (``orders-api::production``)."""
+        system = system.partition("::")[0]
         return not self.systems or any(fnmatchcase(system, pattern) for pattern in self.systems)
 
     def beyond(self, systems: Iterable[str]) -> list[str]:

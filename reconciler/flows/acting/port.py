@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from reconciler.automate.port import Doing, Done
 from reconciler.flows.acting.permissions import Bounds
@@ -12,23 +12,14 @@ from reconciler.secrets.masking import Masker
 
 if TYPE_CHECKING:
     from reconciler.flows.acting.hands import Hands
-    from reconciler.store.database import Database
-    from reconciler.store.executing import Executing
-    from reconciler.store.port import Reader
+    from reconciler.flows.acting.stores import Stores
 
 T = TypeVar("T")
 
 
-class Stores(NamedTuple):
-    """A store as actions need it, in the thread that owns its connection."""
-
-    db: Database
-    reader: Reader
-    executing: Executing
-
-
 class Asks(Protocol):
-    """Hands a question to the thread that owns the store's connection, and waits for the answer."""
+    """Hands a question to the thread that owns the store's connection, as ``question(Stores(db))``, and waits for the
+    answer. What the question raises comes out here."""
 
     def __call__(self, question: Callable[[Stores], T], /) -> Awaitable[T]: ...
 

@@ -22,13 +22,10 @@ def systems_of(action: str, config: Mapping[str, Any], context: Mapping[str, Any
 
 def of_trigger(payload: Mapping[str, Any]) -> tuple[str, ...]:
     """The systems that an event is about."""
-    named = payload.get("systemId")
-    if isinstance(named, str) and named:
-        return (named,)
-    several = payload.get("systems")
-    if isinstance(several, Sequence) and not isinstance(several, str):
+    several, named = payload.get("systemIds"), payload.get("systemId")
+    if isinstance(several, Sequence) and not isinstance(several, str) and several:
         return tuple(each for each in several if isinstance(each, str) and each)
-    return ()
+    return (named,) if isinstance(named, str) and named else ()
 
 
 @cache
