@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from reconciler.model.run import Outcome, Run
 from reconciler.model.slice import SliceKey
+from reconciler.store.address import is_postgres
 from reconciler.store.executing import Claim, Finished, Transition
 from reconciler.store.open import open_executing, open_store
 from reconciler.store.sql_executing import SqlExecuting
@@ -25,10 +27,10 @@ START = 1_800_000_000.0
 class Rig:
     """What is applied goes through ``store``; ``hands`` are one executor, ``more()`` opens others."""
 
-    def __init__(self, kit: Kit, folder: Path) -> None:
+    def __init__(self, kit: Kit, address: str) -> None:
         self.kit = kit
-        self.path = str(folder / "store.db")
-        self.store = open_store(self.path)
+        self.path = address
+        self.store = open_store(address)
         self.at = START
         self._opened: list[SqlExecuting] = []
         self.hands = self.more()
@@ -48,11 +50,7 @@ class Rig:
 
     def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
         """Plain SQL past the store."""
-        db = sqlite3.connect(self.path, isolation_level=None)
-        try:
-            return db.execute(text, values).fetchall()
-        finally:
-            db.close()
+        return past(self.path, text, *values)
 
     def apply(
         self,
@@ -114,9 +112,43 @@ class Rig:
         return self.hands.finish(done)
 
 
+def past(address: str, text: str, *values: Any) -> list[tuple[Any, ...]]:
+    """One statement past the store, as somebody with another client says it; ``?`` for values in either dialect."""
+    if is_postgres(address):
+        with psycopg.connect(address, autocommit=True) as pg:
+            done = pg.execute(text.replace("?", "%s").encode() if values else text.encode(), values or None)
+            return done.fetchall() if done.description else []
+    db = sqlite3.connect(address, isolation_level=None)
+    try:
+        return db.execute(text, values).fetchall()
+    finally:
+        db.close()
+
+
 @pytest.fixture
-def rig(kit: Kit, tmp_path: Path) -> Iterator[Rig]:
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Which database a store is in. What is to hold on both is marked
+    ``pytest.mark.parametrize("dialect", ["sqlite", "postgresql"], indirect=True)``."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def address(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """Of a store with nothing applied yet, in the database that ``dialect`` says."""
+    if dialect == "sqlite":
+        return str(tmp_path / "store.db")
+    return str(request.getfixturevalue("postgres_store"))
+
+
+@pytest.fixture
+def rig(kit: Kit, address: str) -> Iterator[Rig]:
     """A store with nothing applied yet."""
-    made = Rig(kit, tmp_path)
+    made = Rig(kit, address)
     yield made
     made.close()
+
+
+@pytest.fixture
+def sql() -> Callable[..., list[tuple[Any, ...]]]:
+    """:func:`past`."""
+    return past
