@@ -89,7 +89,7 @@ class Script:
             stop.ask()
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
-    async def run(self, job: Callable[[_Box, Packages | None], Collected]) -> Collected:
+    async def run(self, job: Callable[[Box, Packages | None], Collected]) -> Collected:
         """In the pool. A cancelled caller's script is killed."""
         stop = Stop()
         self._running.add(stop)
@@ -107,10 +107,10 @@ class Script:
         finally:
             self._running.discard(stop)
 
-    def _job(self, job: Callable[[_Box, Packages | None], Collected], stop: Stop) -> Collected:
+    def _job(self, job: Callable[[Box, Packages | None], Collected], stop: Stop) -> Collected:
         sandbox = self._sandboxes.current()
         bound = sandbox.policy.filesystem.mode != "scratch-only"
-        return job(_Box(sandbox, stop), self._sandboxes.packages if bound else None)
+        return job(Box(sandbox, stop), self._sandboxes.packages if bound else None)
 
     def _probe(self) -> None:
         _ = self._sandboxes.current().capabilities
@@ -122,7 +122,7 @@ def _looked_at(running: asyncio.Future[Collected]) -> None:
         running.exception()
 
 
-class _Box:
+class Box:
     """The sandbox as runners see it, with a way to end what runs in it."""
 
     def __init__(self, sandbox: Sandbox, stop: Stop) -> None:
@@ -153,7 +153,7 @@ class _Scripts:
         """Nothing is held between scripts."""
 
 
-def _execute(context: Context, config: Mapping[str, Any], limit_ms: int, box: _Box, _: Packages | None) -> Collected:
+def _execute(context: Context, config: Mapping[str, Any], limit_ms: int, box: Box, _: Packages | None) -> Collected:
     given = variables(context.subject, context.fields, env=config.get("env"), secret_env=config.get("secretEnv"))
     result = run_shell(
         box,
@@ -167,7 +167,7 @@ def _execute(context: Context, config: Mapping[str, Any], limit_ms: int, box: _B
 
 
 def _inline(
-    context: Context, config: Mapping[str, Any], limit_ms: int, box: _Box, packages: Packages | None
+    context: Context, config: Mapping[str, Any], limit_ms: int, box: Box, packages: Packages | None
 ) -> Collected:
     given = variables(context.subject, context.fields, env=config.get("env"), secret_env=config.get("secretEnv"))
     common: dict[str, Any] = {

@@ -34,6 +34,17 @@ class _Named(NamedTuple):
     fields: Mapping[str, Any] = _NOTHING
 
 
+def environment_of(reader: Reader, name: str) -> tuple[str | None, dict[str, Any]]:
+    """Title (else name) and fields of a current environment, its parents' underneath; None and nothing where there is
+    none."""
+    bodies: dict[Key, Any] = {}
+    subjects, key = Subjects(reader), Key("Environment", name)
+    subjects._read({key}, bodies, {})
+    if key not in bodies:
+        return None, {}
+    return display_name(bodies[key]["metadata"]), subjects._fields(key, bodies, {})
+
+
 class Subjects:
     """Remembers what it read until the generation changes. Belongs to the thread of its reader."""
 

@@ -26,6 +26,22 @@ class Log(Model):
     level: Literal["debug", "info", "warn", "error"] = Field("info", description="How serious it is.")
 
 
+class Retry(Model):
+    """How often, and how long after each other, something is sent that failed for a while: the target can't be reached,
+    or answers 408, 425, 429 or 5xx. What it asks for in `Retry-After` is waited for."""
+
+    attempts: int = Field(5, ge=1, le=20, description="How often at most, the first time included.", examples=[3])
+    delay: Annotated[int, DurationType(least=100, most=3_600_000)] = Field(
+        5_000, description="How long after the first failure; twice as long after each further one.", examples=["2s"]
+    )
+    max_delay: Annotated[int, DurationType(least=100, most=86_400_000)] = Field(
+        600_000, description="How long at most.", examples=["30m"]
+    )
+
+
+_RETRY = "When it is sent again where that failed for a while. After the last attempt it is a dead letter."
+
+
 class WebhookHeader(Model):
     """One header of the request: with a value in sight, or from a secret."""
 
@@ -55,7 +71,13 @@ class Webhook(Model):
         description="What to send; none: the trigger's payload as JSON.",
         examples=["{{ trigger.payload | json }}"],
     )
+    signing_secret: Annotated[Text, Secret()] | None = Field(
+        None,
+        description="Signs id, time and body with HMAC-SHA256, for `webhook-signature`: any text, or whsec_ and base64.",
+        examples=["${{ secrets.PAGER_SIGNING }}"],
+    )
     timeout: Timeout = Field(30_000, description="The time limit. A bare number counts milliseconds.")
+    retry: Retry = Field(default_factory=Retry, description=_RETRY, examples=[{"attempts": 3, "delay": "2s"}])
 
 
 class Notify(Model):
@@ -65,11 +87,15 @@ class Notify(Model):
     body: Rendered = Field("", description="The text below it.", examples=["Since {{ trigger.payload.timestamp }}."])
     importance: Literal["info", "warning", "critical"] = Field("info", description="How loud it is.")
     user_id: RenderedText | None = Field(
-        None, description="One person; none: whoever follows the system.", examples=["alice"]
+        None,
+        description="One person, whose addresses are in the secret NOTIFY_<USER>; none: those in NOTIFY_DEFAULT.",
+        examples=["alice"],
     )
     url: Annotated[Text, Secret()] | None = Field(
         None, description="The address of a channel, instead of people.", examples=["${{ secrets.CHAT_URL }}"]
     )
+    timeout: Timeout = Field(30_000, description="The time limit. A bare number counts milliseconds.")
+    retry: Retry = Field(default_factory=Retry, description=_RETRY, examples=[{"attempts": 3, "delay": "2s"}])
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -206,6 +232,7 @@ class GithubIssue(Model):
     api_url: Annotated[str, Checked("url")] = Field(
         "https://api.github.com", description="The address of the API, for servers of one's own."
     )
+    retry: Retry = Field(default_factory=Retry, description=_RETRY, examples=[{"attempts": 3, "delay": "2s"}])
 
 
 class GitlabIssue(Model):
@@ -221,3 +248,4 @@ class GitlabIssue(Model):
     api_url: Annotated[str, Checked("url")] = Field(
         "https://gitlab.com/api/v4", description="The address of the API, for servers of one's own."
     )
+    retry: Retry = Field(default_factory=Retry, description=_RETRY, examples=[{"attempts": 3, "delay": "2s"}])

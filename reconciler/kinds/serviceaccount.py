@@ -11,6 +11,8 @@ PERMISSION_PATTERN = r"^(?:\*|[a-z0-9_-]+(?:\.(?:\*|[a-z0-9_-]+))*)$"
 
 Permission = Annotated[str, Field(pattern=PERMISSION_PATTERN, max_length=200)]
 
+SystemPattern = Annotated[str, Field(pattern=r"^[a-z0-9*-]+$", max_length=63)]
+
 
 class ServiceAccountSpec(Model):
     """What the account may do."""
@@ -19,6 +21,11 @@ class ServiceAccountSpec(Model):
         default_factory=list,
         description="The actions it may run, by name; `*` stands for any part. The operator can narrow this.",
         examples=[["incident.*", "notify", "check.run_now"]],
+    )
+    systems: list[SystemPattern] = Field(
+        default_factory=list,
+        description="The systems its actions may touch, by name; `*` stands for any part. None named: all of them.",
+        examples=[["orders-*", "shop"]],
     )
 
 
