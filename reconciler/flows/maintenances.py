@@ -24,7 +24,9 @@ def tick(db: Database) -> int:
 def suppression(db: Database) -> Suppression:
     """Which systems are in a maintenance now that holds changes of their health back. Ask once for a batch of them.
 
-    Where that can't be read nothing is held back: rather a call too many than an outage that nobody hears of.
+    Where that can't be read nothing is held back: rather a call too many than an outage that nobody hears of. What was
+    held back and still holds when it is over comes once more, as a transition that isn't handled: a run that is
+    recorded as skipped for it mustn't make the same event known.
     """
     try:
         return SqlMaintenances(db).suppressing()

@@ -7,8 +7,8 @@ from typing import Any
 
 from reconciler.store.database import Database
 from reconciler.store.incidents import Author, Incident, NoSuch, Over, Severity, Stage, Update
-from reconciler.store.sql_inbox import about, post, stamp
-from reconciler.store.sql_places import called, new_id, places, read, written
+from reconciler.store.posting import post_event
+from reconciler.store.sql_places import about, called, new_id, places, read, stamp, written
 
 _COLUMNS = "id, title, description, severity, status, systems, automation, run, actor, at, updated, resolved"
 _LOCK = "incidents"
@@ -149,7 +149,7 @@ class SqlIncidents:
             "message": message,
             "timestamp": stamp(now.updated),
         }
-        post(self._db, name, payload, actor=author.actor, context_key=context, at=now.updated)
+        post_event(self._db, name, payload, context_key=context, actor=author.actor)
 
 
 def _incident(db: Database, row: tuple[Any, ...]) -> Incident:

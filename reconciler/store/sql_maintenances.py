@@ -12,8 +12,8 @@ from typing import Any
 from reconciler.base.errors import StoreError
 from reconciler.store.database import Database
 from reconciler.store.incidents import Author, Maintenance, NoSuch, NotBegun, Over, Suppression
-from reconciler.store.sql_inbox import about, post, stamp
-from reconciler.store.sql_places import called, new_id, places, read, written
+from reconciler.store.posting import post_event
+from reconciler.store.sql_places import about, called, new_id, places, read, stamp, written
 
 _COLUMNS = (
     "id, title, description, systems, status, starts, ends, cron, duration_ms, timezone, suppress, automation, run, "
@@ -226,7 +226,7 @@ class SqlMaintenances:
             "message": message,
             "timestamp": stamp(now.updated),
         }
-        post(self._db, name, payload, actor=author.actor, context_key=context, at=now.updated)
+        post_event(self._db, name, payload, context_key=context, actor=author.actor)
 
 
 def _maintenance(db: Database, row: tuple[Any, ...]) -> Maintenance:

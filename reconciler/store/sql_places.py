@@ -1,9 +1,11 @@
-"""Between the systems that an incident or a maintenance is about, their names, and the text in its row."""
+"""Between the systems that an incident or a maintenance is about, their names, and the text in its row and event."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from reconciler.base.canonical import dumps, loads
 from reconciler.store.database import Database
@@ -56,6 +58,20 @@ def new_id(prefix: str, insert: Callable[[str], bool]) -> str:
         if insert(id):
             return id
     raise AssertionError("twelve random bytes were taken by somebody else")
+
+
+def about(places: Sequence[Place], otherwise: str) -> tuple[str, dict[str, Any]]:
+    """The context of an event about these systems, and the part of its payload that names them."""
+    systems = list(dict.fromkeys(place.system_name for place in places))
+    named = {"systemId": systems[0] if systems else None, "systemIds": systems, "places": [p.name for p in places]}
+    return systems[0] if len(systems) == 1 else otherwise, named
+
+
+def stamp(at: float | None) -> str | None:
+    """A moment as payloads tell it: ``2026-01-31T12:00:00.000Z``."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _called(place: Place, names: dict[int, str]) -> Place:
