@@ -78,6 +78,9 @@ class Database(Protocol):
     def unwatched(self) -> AbstractContextManager[None]:
         """Inside, writes aren't journalled as outside an apply. Needs a transaction, which undoes it on failure."""
 
+    def tell(self, channel: str, text: str) -> None:
+        """Wake those who listen on a channel, once the transaction is committed; nobody can where it is a file."""
+
     def snapshot(self) -> AbstractContextManager[None]:
         """Reads inside see one state. Nests, also in a transaction."""
 

@@ -168,6 +168,10 @@ class PostgresDatabase:
         yield
         self._db.execute("set local gitops.applying = 'off'")
 
+    def tell(self, channel: str, text: str) -> None:
+        """Notify. Sparingly: transactions that do commit one after the other."""
+        self._db.execute("select pg_notify(%s, %s)", (channel, text))
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Reads inside see one state. Nests; inside of a transaction it is that transaction's view, which is one state

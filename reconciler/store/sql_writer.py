@@ -17,11 +17,13 @@ from reconciler.store.lock import file_lock
 from reconciler.store.rows import RESOURCE_COLUMNS, add_seals, edge_rows, resource_extra, resource_seal, slice_seal
 from reconciler.store.sql_reader import SqlReader
 
+GENERATION = "gitops_generation"
+"""The lock under which the generation is compared and moves on, and the channel on which that is told."""
 _LIVES_ON = (Action.ORPHAN, Action.MOVE, Action.UPDATE, Action.CREATE)
 
 
 class SqlStore(SqlReader):
-    """Implements :class:`reconciler.store.port.Writer` on SQLite."""
+    """Implements :class:`reconciler.store.port.Writer`."""
 
     @contextmanager
     def lock(self, *, actor: str, timeout: float, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
@@ -29,13 +31,19 @@ class SqlStore(SqlReader):
         if self.db.path == MEMORY:
             yield
             return
+        if self.db.dialect == "postgresql":
+            from reconciler.store.pg_lock import apply_lock
+
+            with apply_lock(self.db, actor=actor, timeout=timeout, waiting=waiting):
+                yield
+            return
         path, host = f"{self.db.path}.lock", socket.gethostname()
         with file_lock(path, actor=actor, host=host, timeout=timeout, waiting=waiting):
             yield
 
     def apply(self, plan: Plan, *, actor: str, host: str, started: float) -> int:
         """See the port."""
-        with self.db.transaction():
+        with self.db.transaction(locks=(GENERATION,)):
             base = self.generation()
             if base != plan.base:
                 raise StalePlan(plan.base, base)
@@ -51,6 +59,8 @@ class SqlStore(SqlReader):
                     "(select id from outside where source in (?, '') order by id limit ?)",
                     (plan.source, plan.outside),
                 )
+            if plan.pending:
+                self.db.tell(GENERATION, str(n))
         return n
 
     def _write_resources(self, plan: Plan, n: int) -> int:

@@ -197,6 +197,9 @@ class SqliteDatabase:
         for statement in on:
             self.run(statement)
 
+    def tell(self, channel: str, text: str) -> None:
+        """See the protocol. Whoever waits for something looks again and again."""
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Reads inside see one state. Nests."""

@@ -1,8 +1,7 @@
-"""What every store does. A new one is added to ``KINDS`` and passes the whole file."""
+"""What every store does. A new one is added to ``case`` and passes the whole file."""
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,41 +30,27 @@ class Case(NamedTuple):
     again: Callable[[], Writer] | None
 
 
-def _sqlite_file(folder: Path) -> Iterator[Case]:
-    path = str(folder / "store.db")
-    store = open_store(path)
-    opened: list[Writer] = []
-
-    def sql(text: str, *values: Any) -> list[tuple[Any, ...]]:
-        second = sqlite3.connect(path, isolation_level=None)
-        try:
-            return second.execute(text, values).fetchall()
-        finally:
-            second.close()
+@pytest.fixture(params=["sqlite", "memory", "postgresql"])
+def case(request: pytest.FixtureRequest, tmp_path: Path, sql: Callable[..., list[tuple[Any, ...]]]) -> Iterator[Case]:
+    if request.param == "memory":
+        memory = open_store(":memory:")
+        yield Case(memory, lambda text, *values: memory.db.run(text, values).fetchall(), None)
+        memory.close()
+        return
+    path = str(tmp_path / "store.db") if request.param == "sqlite" else request.getfixturevalue("postgres_store")
+    opened = [open_store(path)]
 
     def again() -> Writer:
         opened.append(open_store(path))
         return opened[-1]
 
-    yield Case(store, sql, again)
-    for each in [store, *opened]:
+    yield Case(opened[0], lambda text, *values: sql(path, text, *values), again)
+    for each in opened:
         each.close()
 
 
-def _sqlite_memory(folder: Path) -> Iterator[Case]:
-    store = open_store(":memory:")
-    yield Case(store, lambda text, *values: store.db.run(text, values).fetchall(), None)
-    store.close()
-
-
-KINDS: dict[str, Callable[[Path], Iterator[Case]]] = {"sqlite": _sqlite_file, "memory": _sqlite_memory}
-shared = pytest.mark.parametrize("case", ["sqlite"], indirect=True)
+shared = pytest.mark.parametrize("case", ["sqlite", "postgresql"], indirect=True)
 """For what needs two users of one store: a store in memory has one."""
-
-
-@pytest.fixture(params=KINDS)
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
-    yield from KINDS[request.param](tmp_path)
 
 
 @pytest.fixture
