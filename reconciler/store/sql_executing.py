@@ -11,6 +11,7 @@ from reconciler.store.executing import Reconciled
 from reconciler.store.sql_health import Healths
 from reconciler.store.sql_keeping import Keeping
 from reconciler.store.sql_pauses import Pauses
+from reconciler.store.sql_poison import Poison
 from reconciler.store.sql_reader import SqlReader
 from reconciler.store.sql_reconcile import reconcile
 from reconciler.store.sql_regions import Regions
@@ -21,7 +22,7 @@ from reconciler.store.sql_workers import Workers
 _LOG_PAGES = 8000
 
 
-class SqlExecuting(Schedule, Pauses, Runs, Healths, Regions, Keeping, Workers):
+class SqlExecuting(Runs, Poison, Pauses, Schedule, Healths, Regions, Keeping, Workers):
     """Implements :class:`reconciler.store.executing.Executing`."""
 
     def __init__(self, db: Database) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from reconciler.base.canonical import loads
@@ -16,10 +17,12 @@ from reconciler.health.rollup import worst
 from reconciler.health.thresholds import LETTERS, Thresholds, evaluate, read
 from reconciler.model.run import Health, Run
 from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
+from reconciler.store.batches import hold, unnest
 from reconciler.store.database import Database
 from reconciler.store.executing import SliceState, Transition
 
 TRANSITION = 'scope, system, "check", environment, region, at, was, now, cause, by_check, by_environment'
+_TYPES = ("text", "bigint", "bigint", "bigint", "text", "float8", "text", "text", "text", "bigint", "bigint")
 _BAD: tuple[Health, ...] = ("degraded", "unhealthy")
 SEEN_AGAIN = "it is looked at again"
 """The cause of a change of health, where what ended is that nobody looked."""
@@ -71,9 +74,11 @@ class _Failing:
 class Judge:
     """Derives health from runs, one after the other, within one transaction."""
 
-    def __init__(self, db: Database, now: float) -> None:
+    def __init__(self, db: Database, now: float, systems: Iterable[int] = ()) -> None:
+        """``systems``: all that may change, where that is known."""
         self._db = db
         self._now = now
+        self._expected = systems
         self._systems: dict[int, _Failing] = {}
         self._rows: list[tuple[Any, ...]] = []
 
@@ -113,6 +118,10 @@ class Judge:
 
     def _failing(self, system: int) -> _Failing:
         """What fails of a system, before the change that is being noted."""
+        if not self._systems:
+            hold_healths(self._db)
+            if self._db.dialect == "postgresql":  # where a question takes a journey
+                self._look_at(sorted({system, *self._expected}))
         if system not in self._systems:
             sql = (
                 "select environment, health, count(*) from schedule where system = ? and health <> 'healthy' "
@@ -120,6 +129,14 @@ class Judge:
             )
             self._systems[system] = _Failing(self._db.rows(sql, (system,)))
         return self._systems[system]
+
+    def _look_at(self, systems: Sequence[int]) -> None:
+        sql = (
+            "select system, environment, health, count(*) from schedule where system = any(?::bigint[]) "
+            "and health <> 'healthy' group by system, environment, health order by system"
+        )
+        found = {key: list(rows) for key, rows in groupby(self._db.rows(sql, (systems,)), lambda row: row[0])}
+        self._systems |= {system: _Failing(row[1:] for row in found.get(system, ())) for system in systems}
 
     def _note(
         self, scope: str, of: tuple[int, int, int, str], was: Health, now: Health, because: tuple[str | None, int, int]
@@ -131,8 +148,24 @@ class Judge:
         return write_transitions(self._db, self._rows)
 
 
+def hold_healths(db: Database) -> None:
+    """Only one changes healths at a time, from when it has read how many fail until that is committed: so each change
+    of an environment and a system is seen once, and the numbers of transitions are in the order in which they come
+    into sight. Held before anything of this is read, and after the rows of the schedule."""
+    hold(db, "health")
+
+
 def write_transitions(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[Transition]:
-    """Store these, in their order. Needs a transaction."""
+    """Store these, in their order. Needs a transaction, and :func:`hold_healths`."""
+    if rows and db.dialect == "postgresql":
+        listed, values = unnest(_TYPES, rows)
+        given = db.rows(
+            f"insert into transition ({TRANSITION}) select {TRANSITION} from {listed} with ordinality "
+            f"as new ({TRANSITION}, nth) order by nth returning id",
+            values,
+        )
+        numbers = sorted(row[0] for row in given)
+        return [read_transition((number, *row)) for number, row in zip(numbers, rows, strict=True)]
     found = []
     for row in rows:
         sql = f"insert into transition ({TRANSITION}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id"

@@ -69,7 +69,10 @@ class Pauses:
             f"select {KEY}, p.at, p.until, p.actor, p.reason, s.paused from pause p join schedule s "
             "on s.place = p.place where s.paused <> 0 order by p.at, p.place"
         )
-        return [PauseRow(SliceKey(*row[:3]), *row[3:8], kinds[row[8]]) for row in rows]
+        return [
+            PauseRow(SliceKey(s, c, e), region, at, until, actor, reason, kinds[paused])
+            for s, c, e, region, at, until, actor, reason, paused in rows
+        ]
 
     def run_now(self, keys: Collection[tuple[SliceKey, str]]) -> int:
         """See the protocol."""

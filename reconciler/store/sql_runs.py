@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,10 @@ RUN_COLUMNS = (
     "detail"
 )
 _INSERT = f"insert into run ({RUN_COLUMNS}) values ({', '.join('?' * 14)}) on conflict do nothing"
-_ROW = "place, lease, thresholds, recent, health, since, runs, pace, unseen, unseen_was"
+ROW = "place, lease, thresholds, recent, health, since, runs, pace, unseen, unseen_was"
+
+Fit = tuple[Run, str, Finished | None]
+"""A run as it can be stored, its detail as text, and the claim that it was made for."""
 
 
 class Runs:
@@ -41,32 +44,40 @@ class Runs:
         if not done:
             return []
         # Making text of them may take longer than storing it; nobody else waits for it here.
-        fit = [(*_fit(run), finished) for run, finished in done]
+        fit = _fitted(done)
         with self.db.transaction():
-            judge = Judge(self.db, self.db.clock())
-            condensed = progress(self.db, "condensed")
-            rows: dict[tuple[SliceKey, str], Row | None] = {}
-            runs: dict[tuple[SliceKey, str, float], tuple[Any, ...]] = {}
-            updates, failed = [], list[Run]()
-            for run, detail, finished in fit:
-                place = (run.key, run.region)
-                if place not in rows:
-                    rows[place] = self._row(place)
-                row = rows[place]
-                which = (*place, run.slot)
-                if row is None or which in runs or not self._counts(run, row, finished):
-                    continue
-                judge.add(run, row, scheduled=finished is not None)
-                if finished is not None:
-                    row.pace, row.lease = finished.pace, 0
-                runs[which] = _values(run, detail, late=run.slot < condensed)
-                updates.append(_update(run, row))
-                if run.outcome != "healthy":
-                    failed.append(run)
-            transitions = judge.write()
-            self._write(list(runs.values()), updates)
-            post_failures(self.db, failed)
+            return self._put_down(fit)
+
+    def put_down(self, done: Sequence[tuple[Run, Finished | None]]) -> list[Transition]:
+        """The same within the transaction of the caller."""
+        return self._put_down(_fitted(done))
+
+    def _put_down(self, fit: Sequence[Fit]) -> list[Transition]:
+        now, settled = self._begin()
+        rows = self._rows({(run.key, run.region) for run, _, _ in fit})
+        judge = Judge(self.db, now, (run.key.system for run, _, _ in fit))
+        runs: dict[tuple[SliceKey, str, float], tuple[Any, ...]] = {}
+        updates, failed = [], []
+        for run, detail, finished in fit:
+            row = rows.get((run.key, run.region))
+            which = (run.key, run.region, run.slot)
+            if row is None or which in runs or not self._counts(run, row, finished):
+                continue
+            judge.add(run, row, scheduled=finished is not None)
+            if finished is not None:
+                row.pace, row.lease = finished.pace, 0
+            runs[which] = _values(run, detail, late=run.slot < settled)
+            updates.append(_update(run, row))
+            if run.outcome != "healthy":
+                failed.append(run)
+        transitions = judge.write()
+        self._write(list(runs.values()), updates)
+        post_failures(self.db, failed)
         return transitions
+
+    def _begin(self) -> tuple[float, int]:
+        """The time, and until when hours are condensed."""
+        return self.db.clock(), progress(self.db, "condensed")
 
     def _counts(self, run: Run, row: Row, finished: Finished | None) -> bool:
         """Whether it may be recorded: by its lease, and where nobody leased it, if it wasn't recorded before."""
@@ -75,15 +86,21 @@ class Runs:
         sql = 'select 1 from run where system = ? and "check" = ? and environment = ? and slot = ? and region = ?'
         return not self.db.rows(sql, (*run.key, run.slot, run.region))
 
-    def _row(self, place: tuple[SliceKey, str]) -> Row | None:
-        found = self.db.run(f"select {_ROW} from schedule where {WHERE}", (*place[0], place[1])).fetchone()
-        return Row(*found) if found else None
+    def _rows(self, places: Collection[tuple[SliceKey, str]]) -> dict[tuple[SliceKey, str], Row]:
+        """The rows of the schedule, of those that are there."""
+        rows = {}
+        for key, region in places:
+            found = self.db.run(f"select {ROW} from schedule where {WHERE}", (*key, region)).fetchone()
+            if found:
+                rows[key, region] = Row(*found)
+        return rows
 
     def _write(self, runs: list[tuple[Any, ...]], updates: list[tuple[Any, ...]]) -> None:
         if runs and self.db.many(_INSERT, runs) != len(runs):
             self._squeeze_in(runs)
         self.db.many(
-            "update schedule set lease = ?, worker = case when ? <> 0 then worker else '' end, recent = ?, health = ?, "
+            "update schedule set lease = ?, worker = case when ? <> 0 then worker else '' end, "
+            "tries = case when ? <> 0 then tries else 0 end, recent = ?, health = ?, "
             "since = ?, runs = ?, pace = ?, unseen = ?, unseen_was = ?, last_at = ?, last_outcome = ?, reason = ? "
             "where place = ?",
             updates,
@@ -133,10 +150,15 @@ class Runs:
         return int(self.db.rows("select coalesce(max(id), 0) from run")[0][0])
 
 
+def _fitted(done: Sequence[tuple[Run, Finished | None]]) -> list[Fit]:
+    return [(*_fit(run), finished) for run, finished in done]
+
+
 def _fit(run: Run) -> tuple[Run, str]:
     """A run that can be stored, and its detail as text. What can't be mustn't keep the rest of its batch out."""
-    if run.reason is not None and not run.reason.isascii():
-        run = replace(run, reason=run.reason.encode("utf-8", "replace").decode())
+    if run.reason is not None and not (run.reason.isascii() and run.reason.isprintable()):
+        reason = run.reason.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+        run = replace(run, reason=reason)
     try:
         return run, dumps(run.detail).decode()
     except TypeError as error:
@@ -152,7 +174,7 @@ def _values(run: Run, detail: str, *, late: bool) -> tuple[Any, ...]:
 
 def _update(run: Run, row: Row) -> tuple[Any, ...]:
     kept = (row.recent, row.health, row.since, row.runs, row.pace, row.unseen, row.was)
-    return (row.lease, row.lease, *kept, run.at, run.outcome, run.reason, row.place)
+    return (row.lease, row.lease, row.lease, *kept, run.at, run.outcome, run.reason, row.place)
 
 
 def read_run(row: tuple[Any, ...]) -> Run:

@@ -11,13 +11,14 @@ from typing import Any
 
 from reconciler.model.slice import SliceKey
 from reconciler.store.database import Database
-from reconciler.store.executing import Claim
+from reconciler.store.executing import TRIES, Claim
 from reconciler.store.grid import tick_after, tick_before
 from reconciler.store.progress import progress, set_progress
 
 KEY = 'system, "check", environment, region'
 WHERE = 'system = ? and "check" = ? and environment = ? and region = ?'
-_CLAIMED = f"{KEY}, place, digest, interval_ms, phase_ms, due_at, slot, pace"
+CLAIMED = 'place, system, "check", environment, region, digest, interval_ms, slot, pace, lease, worker, tries'
+"""Columns of a row that is being claimed."""
 _HAIR_MS = 7
 """How far the grid moves after the clock stepped back: no slot is met twice, and nobody sees the difference."""
 
@@ -43,22 +44,33 @@ class Schedule:
             generation = progress(self.db, "generation")
             number = progress(self.db, "lease")
             until, claims, rows = now + lease, [], []
-            for row, expired in self._claimable(regions, now, grace, limit):
+            ran_out, due = self._claimable(regions, now, grace, limit)
+            mine, beyond = lost(ran_out, worker)
+            self._put_aside(beyond, generation)
+            for row in [*mine, *due][:limit]:
                 number += 1
-                key, region = SliceKey(*row[:3]), row[3]
-                place, digest, interval_ms, phase_ms, due_at, slot, pace = row[4:]
-                if not expired:
-                    slot = max(due_at, tick_before(now, interval_ms, phase_ms))
+                at, system, check, environment, region, digest, interval_ms, slot, pace, held, _, tries, *grid = row
+                if not held:
+                    phase_ms, due_at = grid
+                    was, slot = slot, max(due_at, tick_before(now, interval_ms, phase_ms))
+                    tries = tries if slot == was else 0
                     due_at = tick_after(slot, interval_ms, phase_ms)
-                claims.append(Claim(key, region, digest, generation, interval_ms, slot, number, pace, expired))
-                rows.append((number, worker, until, lease, slot, due_at, place))
+                else:
+                    due_at = grid[1]
+                key = SliceKey(system, check, environment)
+                claims.append(Claim(key, region, digest, generation, interval_ms, slot, number, pace, bool(held)))
+                rows.append((number, worker, until, lease, slot, due_at, tries, at))
             self.db.many(
-                "update schedule set lease = ?, worker = ?, lease_until = ?, lease_for = ?, slot = ?, due_at = ? "
-                "where place = ?",
+                "update schedule set lease = ?, worker = ?, lease_until = ?, lease_for = ?, slot = ?, due_at = ?, "
+                "tries = ? where place = ?",
                 rows,
             )
             set_progress(self.db, "lease", number)
         return claims
+
+    def _put_aside(self, rows: Sequence[tuple[Any, ...]], generation: int) -> None:
+        """See :class:`reconciler.store.sql_poison.Poison`."""
+        raise NotImplementedError
 
     def _anything(self, regions: Sequence[str], grace: float) -> bool:
         """Whether a claim would find something; asked without waiting for writers."""
@@ -71,23 +83,24 @@ class Schedule:
 
     def _claimable(
         self, regions: Sequence[str], now: float, grace: float, limit: int
-    ) -> list[tuple[tuple[Any, ...], bool]]:
-        """Rows, and whether their lease ran out; those come first."""
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """Rows whose lease ran out, and those that are due; each with its phase and when it is due."""
+        columns = f"{CLAIMED}, phase_ms, due_at"
         ran_out, due = [], []
         for region in regions:
             ran_out += self.db.rows(
-                f"select {_CLAIMED} from schedule where lease <> 0 and region = ? and lease_until <= ? "
+                f"select {columns} from schedule where lease <> 0 and region = ? and lease_until <= ? "
                 "order by lease_until limit ?",
                 (region, now - grace, limit),
             )
             due += self.db.rows(
-                f"select {_CLAIMED} from schedule where lease = 0 and paused = 0 and region = ? and due_at <= ? "
+                f"select {columns} from schedule where lease = 0 and paused = 0 and region = ? and due_at <= ? "
                 "order by due_at limit ?",
                 (region, now, limit),
             )
         if len(regions) > 1:
-            due.sort(key=lambda row: row[8])
-        return ([(row, True) for row in ran_out] + [(row, False) for row in due])[:limit]
+            due.sort(key=lambda row: row[-1])
+        return ran_out, due
 
     def next_due(self, *, regions: Sequence[str] = ("",)) -> float | None:
         """See the protocol."""
@@ -137,19 +150,34 @@ class Schedule:
     def mend_clock(self) -> int:
         """See the protocol."""
         with self.db.transaction(lasting=False):
-            now = self.db.clock()
-            rows = self.db.rows(
-                "select place, interval_ms, phase_ms, due_at, lease_until, lease_for from schedule "
-                "where due_at > ? + interval_ms / 1000.0 + 0.001 or lease <> 0 and lease_until > ? + lease_for",
-                (now, now),
-            )
-            self.db.many(
-                "update schedule set phase_ms = ?, due_at = ?, lease_until = ? where place = ?", _mended(rows, now)
-            )
-            self.db.run("update schedule set since = ? where since > ?", (now, now))
-            self.db.run("update worker set seen = ? where seen > ?", (now, now))
-            self.db.run("update region set seen = ? where seen > ?", (now, now))
+            return self._mend()
+
+    def _mend(self) -> int:
+        now = self.db.clock()
+        rows = self.db.rows(
+            "select place, interval_ms, phase_ms, due_at, lease_until, lease_for from schedule "
+            "where due_at > ? + interval_ms / 1000.0 + 0.001 or lease <> 0 and lease_until > ? + lease_for "
+            "order by place",
+            (now, now),
+        )
+        self.db.many(
+            "update schedule set phase_ms = ?, due_at = ?, lease_until = ? where place = ?", _mended(rows, now)
+        )
+        self.db.run("update schedule set since = ? where since > ?", (now, now))
+        self.db.run("update worker set seen = ? where seen > ?", (now, now))
+        self.db.run("update region set seen = ? where seen > ?", (now, now))
         return len(rows)
+
+
+def lost(rows: Iterable[tuple[Any, ...]], worker: str) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Rows whose lease ran out, with one more worker lost over them; and those that took too many down. A worker that
+    meets its own again wasn't lost."""
+    mine: list[tuple[Any, ...]] = []
+    beyond: list[tuple[Any, ...]] = []
+    for row in rows:
+        tries = row[11] + (row[10] not in ("", worker))
+        (beyond if tries >= TRIES else mine).append((*row[:11], tries, *row[12:]))
+    return mine, beyond
 
 
 def _mended(rows: Iterable[tuple[Any, ...]], now: float) -> Iterable[tuple[Any, ...]]:
