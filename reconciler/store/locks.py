@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from reconciler.base.errors import LockLost, StoreError
+from reconciler.store.address import is_postgres
 
 if TYPE_CHECKING:
     from reconciler.store.database import Database
@@ -128,7 +129,10 @@ def fenced(db: Database, held: Held) -> None:
 
 def open_locks(address: str, environ: Mapping[str, str] | None = None) -> Locks:
     """The locks of a store. Connections are made when they are needed. Raises ``StoreError``, ``UsageError``."""
-    if address.startswith(("postgres://", "postgresql://")):
+    if is_postgres(address):
+        from reconciler.store.pg_connect import driver
+
+        driver()  # which says what to install where it is missing
         from reconciler.store.locks_postgres import PostgresLocks
 
         return PostgresLocks.at(address, os.environ if environ is None else environ)
@@ -166,6 +170,6 @@ def _refuse_nested() -> None:
     there = _holding.get()
     if there is not None and not there.released:
         raise StoreError(
-            f"a lock can't be taken while {_named(there.keys)} is held here",
+            f"a lock can't be taken while {_named(there.keys)} {'is' if len(there.keys) == 1 else 'are'} held here",
             hint="take all keys at once, or release the first before",
         )

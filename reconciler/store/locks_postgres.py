@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -10,12 +10,16 @@ import psycopg
 from psycopg import errors
 
 from reconciler.base.errors import LockLost, StoreError
+from reconciler.store.address import shown
 from reconciler.store.locks import Held, Locks, holder, waited
+from reconciler.store.pg_errors import translated
+from reconciler.store.pg_settings import PgSettings
 from reconciler.store.pools import Plain, Pool, lock_pool, taken
+from reconciler.store.postgres import LOCK_KEY
 
 # Each key is a number of 64 bits. All are taken by one statement, in the order of these numbers, which is the same
 # everywhere; the sorting is done inside, so that it comes before the taking.
-_IN_ORDER = "from (select distinct hashtextextended(k, 0) as h from unnest(%s::text[]) k order by h) s"
+_IN_ORDER = f"from (select distinct {LOCK_KEY.format('k')} as h from unnest(%s::text[]) k order by h) s"
 _WAIT = f"select pg_advisory_lock(h) {_IN_ORDER}"
 _TRY = f"select h, pg_try_advisory_lock(h) {_IN_ORDER}"
 _FOR_TRANSACTION = f"select pg_advisory_xact_lock(h) {_IN_ORDER}"
@@ -24,7 +28,7 @@ _FENCE = (
     "select k, 1, %s, extract(epoch from clock_timestamp())::float8 from unnest(%s::text[]) k order by k "
     "on conflict (key) do update set n = fence.n + 1, holder = excluded.holder, at = excluded.at returning key, n"
 )
-_POOL = "the lock pool"
+_LET_GO = "select pg_advisory_unlock_all()"
 
 
 class _Session(Held):
@@ -36,7 +40,7 @@ class _Session(Held):
 
     def _let_go(self) -> None:
         try:
-            self._connection.execute("select pg_advisory_unlock_all()")
+            self._connection.execute(_LET_GO)
         except psycopg.Error:
             self._connection.close()  # a connection that may still hold it isn't lent again
         finally:
@@ -79,23 +83,22 @@ class PostgresLocks(Locks):
     """See :class:`reconciler.store.locks.Locks`."""
 
     def __init__(self, pool: Pool, *, lock_timeout: float) -> None:
-        """``pool`` must be one whose connections nobody needs who works under a lock."""
+        """``pool`` must be one whose connections nobody needs who works under a lock; ``lock_timeout`` in seconds."""
         self._pool, self._lock_timeout = pool, lock_timeout
+        self._where = shown(str(pool.conninfo))
 
     @classmethod
     def at(cls, address: str, environ: Mapping[str, str]) -> Self:
         """With a pool of its own."""
-        from reconciler.store.pg_settings import pg_settings
-
-        settings = pg_settings(environ)
+        settings = PgSettings.read(environ)
         return cls(lock_pool(address, settings), lock_timeout=settings.lock_timeout_ms / 1000)
 
     def _try(self, keys: list[str]) -> Held | None:
-        with self._connected() as (connection, keep):
+        with self._connected() as (connection, keep), translated(self._where):
             got = connection.execute(_TRY, (keys,)).fetchall()
             if not all(yes for _, yes in got):
                 if any(yes for _, yes in got):
-                    connection.execute("select pg_advisory_unlock_all()")
+                    connection.execute(_LET_GO)
                 return None
             fences = self._fences(connection, keys)
             keep()
@@ -106,15 +109,15 @@ class PostgresLocks(Locks):
         with self._connected() as (connection, _):
             # First for the session: the fence has to be seen by others while the lock is held, so it is committed
             # before the transaction begins that holds the lock from then on.
-            try:
-                connection.execute(_WAIT, (keys,))
-            except errors.LockNotAvailable:
-                connection.execute("select pg_advisory_unlock_all()")
-                raise waited(keys, self._holder(connection, keys), self._lock_timeout) from None
-            held = _InTransaction(self._fences(connection, keys), connection)
-            connection.execute("begin")
-            connection.execute(_FOR_TRANSACTION, (keys,))
-            connection.execute("select pg_advisory_unlock_all()")
+            with translated(self._where):
+                try:
+                    connection.execute(_WAIT, (keys,))
+                except errors.LockNotAvailable:
+                    raise self._in_vain(connection, keys) from None
+                held = _InTransaction(self._fences(connection, keys), connection)
+                connection.execute("begin")
+                connection.execute(_FOR_TRANSACTION, (keys,))
+                connection.execute(_LET_GO)
             try:
                 yield held
                 held.release()
@@ -129,17 +132,17 @@ class PostgresLocks(Locks):
             return dict(connection.execute(_FENCE, (holder(), keys)).fetchall())
         except errors.LockNotAvailable:
             # Whoever held it before was cut off, and is committing its last work.
-            raise waited(keys, self._holder(connection, keys), self._lock_timeout) from None
+            raise self._in_vain(connection, keys) from None
 
-    def _holder(self, connection: Plain, keys: Collection[str]) -> str:
-        rows = connection.execute("select holder from fence where key = any(%s) order by at desc", (list(keys),))
+    def _in_vain(self, connection: Plain, keys: list[str]) -> StoreError:
+        rows = connection.execute("select holder from fence where key = any(%s) order by at desc", (keys,))
         found = rows.fetchone()
-        return str(found[0]) if found else ""
+        return waited(keys, str(found[0]) if found else "", self._lock_timeout)
 
     @contextmanager
     def _connected(self) -> Iterator[tuple[Plain, Callable[[], None]]]:
         """A connection that goes back to the pool at the end, unless it is to be kept; never with a lock on it."""
-        connection = taken(self._pool, _POOL)
+        connection = taken(self._pool, "the lock pool")
         kept = False
 
         def keep() -> None:
@@ -148,25 +151,15 @@ class PostgresLocks(Locks):
 
         try:
             yield connection, keep
-        except psycopg.Error as error:
-            connection.close()
-            raise StoreError(
-                f"the lock failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-                hint="check that the database runs, then try again",
-            ) from error
         except BaseException:
-            self._clean(connection)
+            try:
+                connection.execute(_LET_GO)
+            except psycopg.Error:
+                connection.close()
             raise
         finally:
             if not kept:
                 self._pool.putconn(connection)
-
-    def _clean(self, connection: Plain) -> None:
-        """What a failure may have left on it."""
-        try:
-            connection.execute("select pg_advisory_unlock_all()")
-        except psycopg.Error:
-            connection.close()
 
     def close(self) -> None:
         """See the base."""

@@ -44,12 +44,12 @@ class SqliteLocks(Locks):
 
     def __init__(self, address: str, environ: Mapping[str, str]) -> None:
         from reconciler.store.open import store_path
-        from reconciler.store.pg_settings import pg_settings
+        from reconciler.store.pg_settings import PgSettings
 
         self._path = store_path(address)
         if self._path == MEMORY:
             raise StoreError("a store in memory has no locks", hint="name a file with --store")
-        self._wait = pg_settings(environ).lock_timeout_ms / 1000
+        self._wait = PgSettings.read(environ).lock_timeout_ms / 1000
         self._turn = threading.Lock()
         self._db: SqliteDatabase | None = None
 

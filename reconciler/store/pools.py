@@ -34,6 +34,7 @@ def lock_pool(address: str, settings: PgSettings) -> Pool:
     gucs = {
         "lock_timeout": f"{settings.lock_timeout_ms}ms",
         "idle_in_transaction_session_timeout": f"{settings.lock_idle_tx_timeout_ms}ms",
+        "synchronous_commit": "on",  # a fence that a crash undoes would be given out twice
         **_KEEPALIVES,
     }
     return _pool(address, settings, settings.lock_pool_max, gucs)
