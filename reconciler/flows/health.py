@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from reconciler.flows.named import unknown_name
+from reconciler.flows.observed import Asked, Observed
+from reconciler.health.rollup import worst
 from reconciler.model.resource import Key
-from reconciler.model.run import LOCAL
+from reconciler.model.run import HOST, LOCAL, Health
 from reconciler.model.slice import NO_ENVIRONMENT, SliceKey
-from reconciler.store.executing import SliceState, WorkerRow
+from reconciler.store.executing import UNSERVED_SECONDS, PauseRow, SliceState, WorkerRow
 from reconciler.store.port import Reader
 
-Standing = Literal["unhealthy", "degraded", "stale", "unknown", "healthy"]
+Standing = Literal["unhealthy", "degraded", "stale", "unknown", "paused", "healthy"]
 """What a thing is shown as. ``stale``: it was healthy when somebody last looked, which is too long ago; ``unknown``:
-nothing of it has run, or not all of it. Neither is ever shown as green."""
+nothing of it has run, or not all of it; ``paused``: somebody wants it not to run. None of these is ever shown as green.
+"""
 
-RANK: dict[Standing, int] = {"unhealthy": 0, "degraded": 1, "stale": 2, "unknown": 3, "healthy": 4}
+RANK: dict[Standing, int] = {"unhealthy": 0, "degraded": 1, "stale": 2, "unknown": 3, "paused": 4, "healthy": 5}
 _OVERDUE_INTERVALS = 3
-SILENT_AFTER = 30.0
+SILENT_AFTER = UNSERVED_SECONDS
 """Seconds without a beat after which a worker doesn't count as alive."""
 
 
 class Seen(NamedTuple):
-    """One slice (in one region) as it stands. ``failing``: its health isn't healthy."""
+    """One slice (in one region) as it stands. ``failing``: its health isn't healthy, or nobody looks at it where
+    somebody should: ``unserved`` says why, or ``pause`` that it was set aside."""
 
     check: str
     state: SliceState
     standing: Standing
     failing: bool
     stale: bool
+    unserved: str | None = None
+    pause: PauseRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,36 @@ class Cell:
     def unknown(self) -> int:
         """How many never ran."""
         return sum(not s.state.runs for s in self.seen)
+
+    @property
+    def paused(self) -> int:
+        """How many somebody paused."""
+        return sum(s.pause is not None and s.pause.kind == "paused" for s in self.seen)
+
+    @property
+    def regional(self) -> tuple[Regional, ...]:
+        """The checks that run in several regions, in the order of :attr:`seen`."""
+        by_check: dict[str, list[Seen]] = {}
+        for each in self.seen:
+            by_check.setdefault(each.check, []).append(each)
+        return tuple(Regional.of(check, found) for check, found in by_check.items() if len(found) > 1)
+
+
+class Regional(NamedTuple):
+    """A slice over all of its regions: as healthy as the worst of them. Names of regions, :data:`HOST` among them."""
+
+    check: str
+    standing: Standing
+    regions: tuple[str, ...]
+    failing: tuple[str, ...]
+
+    @staticmethod
+    def of(check: str, found: Iterable[Seen]) -> Regional:
+        """From its regions."""
+        by_name = sorted(found, key=lambda s: s.state.region)
+        names = {s.state.region: s.state.region or HOST for s in by_name}
+        worst = min((s.standing for s in by_name), key=RANK.__getitem__)
+        return Regional(check, worst, tuple(names.values()), tuple(names[s.state.region] for s in by_name if s.failing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +137,11 @@ class HealthReport:
         return found
 
 
-class States(Protocol):
+class States(Asked, Protocol):
     """The part of the store's hands that health is read with."""
-
-    def now(self) -> float:
-        """The database's clock."""
 
     def states(self, *, system: int | None = None) -> Iterator[SliceState]:
         """Every slice of the schedule."""
-
-    def workers(self) -> list[WorkerRow]:
-        """All that registered."""
 
 
 def health(states: States, reader: Reader, *, system: str | None = None) -> HealthReport:
@@ -126,24 +156,22 @@ def health(states: States, reader: Reader, *, system: str | None = None) -> Heal
 def _health(states: States, reader: Reader, system: str | None) -> HealthReport:
     names = {uid: key.name for uid, key in reader.names().items()}
     uid = None if system is None else system_uid(reader, system)
-    now = states.now()
-    workers = states.workers()
-    alive = {w.id for w in workers if now - w.seen <= SILENT_AFTER}
+    observed = Observed.of(states)
     cells: defaultdict[tuple[int, int], list[Seen]] = defaultdict(list)
     for state in _all(states, reader, uid):
         key = state.key
         check = names.get(key.check) or f"#{key.check}"
-        cells[key.system, key.environment].append(seen(check, state, now, alive))
+        cells[key.system, key.environment].append(seen(check, state, observed))
     systems: dict[int, list[Cell]] = {}
     for (of, environment), found in cells.items():
         name = None if environment == NO_ENVIRONMENT else names.get(environment) or f"#{environment}"
         systems.setdefault(of, []).append(_cell(name, found))
     rows = [_system(names.get(of) or f"#{of}", found) for of, found in systems.items()]
     return HealthReport(
-        now,
+        observed.at,
         tuple(sorted(rows, key=lambda s: (RANK[s.standing], s.name))),
-        tuple(w for w in workers if w.id in alive),
-        tuple(w for w in workers if w.id not in alive),
+        tuple(w for w in observed.workers if w.id in observed.alive),
+        tuple(w for w in observed.workers if w.id not in observed.alive),
     )
 
 
@@ -173,16 +201,22 @@ def _unscheduled(key: SliceKey, digest: str) -> SliceState:
     return SliceState(key, LOCAL, digest, 0, 0, 0.0, None, "healthy", 0.0, 0, None, None, None)
 
 
-def seen(check: str, state: SliceState, now: float, alive: Collection[str] = ()) -> Seen:
+def seen(check: str, state: SliceState, observed: Observed) -> Seen:
     """How one slice stands. What ran so long ago that three runs are missing is stale, whatever it was, unless a worker
-    that is ``alive`` is at it."""
-    failing = state.runs > 0 and state.health != "healthy"
+    that is alive is at it. What nobody looks at is degraded at least, and so is what was set aside."""
+    unserved, pause = observed.unserved(state), observed.pause(state)
+    aside = pause is not None and pause.kind != "paused"
+    health: Health = state.health if state.runs or state.unseen is not None else "healthy"
+    if unserved is not None or aside:
+        if health == "healthy":
+            state = state._replace(since=pause.at if pause is not None else observed.regions[state.region].seen)
+        health = worst((health, "degraded"))
     late = _OVERDUE_INTERVALS * state.interval_ms / 1000
-    stale = state.last_at is not None and now - state.last_at > late and state.running not in alive
-    standing: Standing = "unknown" if not state.runs else state.health
-    if stale and not failing:
-        standing = "stale"
-    return Seen(check, state, standing, failing, stale)
+    stale = state.last_at is not None and observed.at - state.last_at > late and state.running not in observed.alive
+    standing: Standing = health
+    if health == "healthy":
+        standing = "paused" if pause is not None else "stale" if stale else "healthy" if state.runs else "unknown"
+    return Seen(check, state, standing, health != "healthy", stale and pause is None, unserved, pause)
 
 
 def only_failing(report: HealthReport) -> HealthReport:
@@ -197,13 +231,13 @@ def only_failing(report: HealthReport) -> HealthReport:
 
 def _cell(environment: str | None, found: list[Seen]) -> Cell:
     found.sort(key=lambda s: (RANK[s.standing], s.check, s.state.region))
-    worst = found[0].standing
-    return Cell(environment, worst, _since(worst, found), tuple(found))
+    standing = found[0].standing
+    return Cell(environment, standing, _since(standing, found), tuple(found))
 
 
 def _since(standing: Standing, found: Iterable[Seen]) -> float | None:
     """A failing cell has been so since the first of what fails now; a healthy one since the last became healthy."""
-    at = [_from(s) for s in found if s.standing == standing and s.state.runs]
+    at = [_from(s) for s in found if s.standing == standing and (s.state.runs or s.failing)]
     if not at:
         return None
     return max(at) if standing == "healthy" else min(at)
@@ -212,6 +246,8 @@ def _since(standing: Standing, found: Iterable[Seen]) -> float | None:
 def _from(s: Seen) -> float:
     if s.standing == "stale" and s.state.last_at is not None:
         return s.state.last_at
+    if s.standing == "paused" and s.pause is not None:
+        return s.pause.at
     return s.state.since
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from reconciler.flows.named import Named, one_slice
+from reconciler.flows.observed import Asked, Observed
 from reconciler.flows.origins import Origin, Origins
 from reconciler.model.run import Run
 from reconciler.model.slice import SliceKey, SliceName
@@ -23,11 +24,8 @@ class Told(NamedTuple):
     kept: bool = True
 
 
-class Results(Protocol):
+class Results(Asked, Protocol):
     """The part of the store's hands that results are read with."""
-
-    def now(self) -> float:
-        """The database's clock."""
 
     def runs(
         self,
@@ -54,14 +52,19 @@ class Results(Protocol):
 class Past:
     """``runs`` come newest first, ``transitions`` are those of the slice since the oldest of them, newest first too.
 
-    ``at`` is the database's clock.
+    ``observed`` says by the database's clock who looks.
     """
 
-    at: float
+    observed: Observed
     slice: Named
     states: tuple[SliceState, ...]
     runs: tuple[Told, ...]
     transitions: tuple[Transition, ...]
+
+    @property
+    def at(self) -> float:
+        """The database's clock."""
+        return self.observed.at
 
 
 def past(results: Results, reader: Reader, text: str, *, limit: int = 20, since: float | None = None) -> Past:
@@ -72,12 +75,13 @@ def past(results: Results, reader: Reader, text: str, *, limit: int = 20, since:
     with reader.snapshot():
         found = one_slice(reader, text)
         origins = Origins(reader)
-        now = results.now()
+        observed = Observed.of(results)
+        now = observed.at
         runs = results.runs(found.key, limit=limit, since=None if since is None else now - since)
         told = tuple(Told(found.name, run, origins.of(found.key.check, run.generation)) for run in runs)
         states = tuple(s for s in results.states(system=found.key.system) if s.key == found.key)
         changed = _transitions(results, found.key, runs, whole=len(runs) < limit)
-    return Past(now, found, states, told, changed)
+    return Past(observed, found, states, told, changed)
 
 
 def _transitions(results: Results, key: SliceKey, runs: Sequence[Run], *, whole: bool) -> tuple[Transition, ...]:

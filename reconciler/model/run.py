@@ -17,6 +17,9 @@ Health = Literal["healthy", "degraded", "unhealthy"]
 LOCAL = ""
 """The region of a slice whose assignment names none."""
 
+HOST = "local"
+"""How an assignment and people spell it beside others."""
+
 
 class Verdict(NamedTuple):
     """One assertion, judged. ``actual`` is the found value as text, cut short; ``reason`` says why it can't be judged.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.flows.health import Cell, HealthReport, Seen, SystemHealth
+from reconciler.flows.health import Cell, HealthReport, Regional, Seen, SystemHealth
 from reconciler.report.moments import iso
-from reconciler.store.executing import WorkerRow
+from reconciler.store.executing import PauseRow, WorkerRow
 
 
 def health_json(report: HealthReport) -> dict[str, Any]:
@@ -38,7 +38,21 @@ def _cell(c: Cell) -> dict[str, Any]:
         "failingSliceCount": c.failing,
         "staleSliceCount": c.stale,
         "unknownSliceCount": c.unknown,
+        "pausedSliceCount": c.paused,
         "checks": [seen_json(s) for s in c.seen],
+        "regional": [_regional(r) for r in c.regional],
+    }
+
+
+def _regional(r: Regional) -> dict[str, Any]:
+    """A check over its regions."""
+    return {
+        "check": r.check,
+        "health": r.standing,
+        "regionCount": len(r.regions),
+        "failingRegionCount": len(r.failing),
+        "regions": list(r.regions),
+        "failingRegions": list(r.failing),
     }
 
 
@@ -50,7 +64,9 @@ def seen_json(s: Seen) -> dict[str, Any]:
         "region": state.region or None,
         "health": s.standing,
         "stale": s.stale,
-        "since": iso(state.since) if state.runs else None,
+        "unobservable": s.unserved,
+        "paused": None if s.pause is None else pause_json(s.pause),
+        "since": iso(state.since) if state.runs or s.failing else None,
         "runs": state.runs,
         "lastRun": iso(state.last_at),
         "lastOutcome": state.last_outcome,
@@ -61,6 +77,11 @@ def seen_json(s: Seen) -> dict[str, Any]:
         "generation": state.generation,
         "digest": state.digest,
     }
+
+
+def pause_json(p: PauseRow) -> dict[str, Any]:
+    """Who stopped it from running, or that it was set aside."""
+    return {"kind": p.kind, "by": p.actor, "reason": p.reason, "since": iso(p.at), "until": iso(p.until)}
 
 
 def _worker(w: WorkerRow, *, alive: bool) -> dict[str, Any]:

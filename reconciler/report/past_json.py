@@ -21,7 +21,7 @@ def past_json(past: Past, *, detail: bool) -> dict[str, Any]:
         "format": FORMAT,
         **name_json(name),
         "at": iso(past.at),
-        "states": [seen_json(seen(name.check, state, past.at)) for state in past.states],
+        "states": [seen_json(seen(name.check, state, past.observed)) for state in past.states],
         "runs": [run_json(told, detail=detail) for told in past.runs],
         "transitions": [transition_json(t) for t in past.transitions],
     }

@@ -73,10 +73,11 @@ def _standing(past: Past, style: Style) -> Iterator[str]:
     if not past.states:
         yield f"{style(safe(str(past.slice.name)), 'bold')}: not scheduled yet"
     for state in past.states:
-        now = seen(past.slice.name.check, state, past.at)
+        now = seen(past.slice.name.check, state, past.observed)
         word = style(f"{MARKS[now.standing]} {WORDS[now.standing]}", LOOKS[now.standing])
         region = f" ({safe(state.region)})" if state.region else ""
-        since = f" for {span(past.at - state.since)} (since {moment(state.since)})" if state.runs else ""
+        at = now.state.since
+        since = f" for {span(past.at - at)} (since {moment(at)})" if state.runs or now.failing else ""
         every = f", every {format_duration(state.interval_ms)}" if state.interval_ms else ""
         yield f"{style(safe(str(past.slice.name)), 'bold')}{region}: {word}{since}{every}"
         said = reason(now, past.at)
@@ -106,7 +107,12 @@ def _runs(runs: Sequence[Told]) -> Iterator[_Row]:
 def _transitions(transitions: Sequence[Transition]) -> Iterator[_Row]:
     """A change stands above the run that made it, as later things do."""
     for t in transitions:
-        yield t.at, 0, [moment(t.at), t.region or "-", f"{_ARROW} {t.now}", "", "", f"was {t.was}"]
+        yield t.at, 0, [moment(t.at), t.region or "-", f"{_ARROW} {t.now}", "", "", _was(t)]
+
+
+def _was(t: Transition) -> str:
+    """And why, where no run stands below that says it."""
+    return f"was {t.was}: {t.cause}" if t.cause and not t.by.check else f"was {t.was}"
 
 
 def _late(told: Told) -> float:

@@ -98,6 +98,10 @@ class SliceState(NamedTuple):
 
 
 _MOMENT = "%Y-%m-%d %H:%M:%S UTC"
+BEAT_SECONDS = 5.0
+"""Between two beats of a worker."""
+UNSERVED_SECONDS = 3 * BEAT_SECONDS
+"""Without a beat of any worker that serves a region, nobody looks at its slices."""
 
 
 class RegionRow(NamedTuple):

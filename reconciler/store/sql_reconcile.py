@@ -8,18 +8,15 @@ from typing import Any, NamedTuple
 
 from reconciler.base.canonical import dumps, loads
 from reconciler.health.rollup import worst
-from reconciler.model.run import LOCAL, Health
+from reconciler.model.run import HOST, LOCAL, Health
 from reconciler.model.slice import SliceKey
 from reconciler.store.database import Database
 from reconciler.store.executing import Reconciled
 from reconciler.store.grid import first_tick, phase, place, tick_after
 from reconciler.store.progress import progress, set_progress
 from reconciler.store.sql_health import write_transitions
-from reconciler.store.sql_regions import expect, forget
+from reconciler.store.sql_regions import expect, expect_no_more
 from reconciler.store.sql_schedule import KEY, WHERE
-
-HOST = "local"
-"""How an assignment spells the region that is kept as :data:`LOCAL`."""
 
 _OF_THE_BROKEN = 60_000
 _GONE = "a check that wasn't healthy is gone"
@@ -132,7 +129,7 @@ class _Difference:
             sorted(self.added),
         )
         expect(db, {row[4] for row in self.added}, self.now)
-        forget(db, {row[3] for row in self.removed})
+        expect_no_more(db, {row[3] for row in self.removed})
         self._keep(db)
         write_transitions(db, _recovered(db, failing, self.now))
 

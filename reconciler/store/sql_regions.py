@@ -38,7 +38,7 @@ def expect(db: Database, regions: Iterable[str], now: float) -> None:
     db.many(sql, [(region, now) for region in sorted(regions)])
 
 
-def forget(db: Database, regions: Iterable[str]) -> None:
+def expect_no_more(db: Database, regions: Iterable[str]) -> None:
     """There may be nothing left to do in these. Needs a transaction."""
     sql = "delete from region where name = ? and not exists (select 1 from schedule where region = ?)"
     db.many(sql, [(region, region) for region in sorted(regions)])

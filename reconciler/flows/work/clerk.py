@@ -25,13 +25,12 @@ from reconciler.flows.work.healths import Healths
 from reconciler.flows.work.keeping import Keeping
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.outbound import MOST, Outbound
-from reconciler.store.executing import Claim
+from reconciler.store.executing import BEAT_SECONDS, UNSERVED_SECONDS, Claim
 
 if TYPE_CHECKING:
     from reconciler.store.executing import Executing, Transition
     from reconciler.store.port import Reader
 
-_BEAT = 5.0
 _JUMP = 0.5
 """Seconds by which the database's clock may drift from ours between two turns before it counts as set anew."""
 _BLINK = 0.005
@@ -149,9 +148,10 @@ class Clerk(threading.Thread):
         if not self._announced:
             self._announced = True
             self._register(executing)
-        if now - self._beaten >= _BEAT:
+        if now - self._beaten >= BEAT_SECONDS:
             executing.beat(self._worker, stopping=not self._claiming)
             self._beaten = now
+            self._observe(executing)
         self._keeping.step(executing, busy=self._busy())
         self._works()
 
@@ -188,6 +188,14 @@ class Clerk(threading.Thread):
         if taken is not None:
             self._say(Taken(taken.generation, taken.added, taken.changed, taken.removed))
         self.healths.refresh(hands.executing, hands.reader, self.generation)
+
+    def _observe(self, executing: Executing) -> None:
+        """Notice regions that nobody serves any more; of very many slices the rest at the next turn."""
+        found = executing.observe(UNSERVED_SECONDS, limit=MOST)
+        if len(found) >= MOST:
+            self._beaten = -1e9
+        for event in self.healths.changed(found):
+            self._say(event)
 
     def _claim(self, hands: Hands, subjects: Subjects) -> None:
         """As many as there is room for."""

@@ -14,6 +14,7 @@ import pytest
 
 from reconciler.flows.health import Cell, HealthReport, Seen, SystemHealth, only_failing, seen
 from reconciler.flows.named import Named
+from reconciler.flows.observed import Observed
 from reconciler.flows.origins import Origin
 from reconciler.flows.runs import Digest, Past, Told
 from reconciler.flows.watch import Changed, News
@@ -155,7 +156,7 @@ NEVER: dict[str, Any] = {"runs": 0, "last_at": None, "last_outcome": None, "sinc
 
 
 def looked(check: str = "orders-http", **changes: Any) -> Seen:
-    return seen(check, state(**changes), NOW)
+    return seen(check, state(**changes), Observed(NOW))
 
 
 def cell(environment: str | None, *found: Seen) -> Cell:
@@ -219,8 +220,9 @@ def test_what_is_overdue_is_stale_but_what_fails_stays_failing() -> None:
     assert (late.standing, late.stale) == ("unhealthy", True)
     assert health_text.reason(late, NOW) == ("statusCode equals 200 (found 503); not run since 2027-01-15 07:56:59 UTC")
     assert not looked(**NEVER).stale
-    assert seen("c", state(last_at=NOW - 181, running="w1"), NOW, {"w2"}).stale
-    assert not seen("c", state(last_at=NOW - 181, running="w1"), NOW, {"w1"}).stale, "it takes long, but it runs"
+    at_it = state(last_at=NOW - 181, running="w1")
+    assert seen("c", at_it, Observed(NOW, alive=frozenset({"w2"}))).stale
+    assert not seen("c", at_it, Observed(NOW, alive=frozenset({"w1"}))).stale, "it takes long, but it runs"
 
 
 def test_health_as_data() -> None:
@@ -231,7 +233,7 @@ def test_health_as_data() -> None:
     assert production["since"] == "2027-01-15T07:56:40.000Z"
     assert staging["health"] == "healthy"
     assert data["systems"][2]["environments"][0]["checks"][0]["since"] is None
-    assert data["counts"] == {"unhealthy": 1, "degraded": 0, "stale": 1, "unknown": 2, "healthy": 4}
+    assert data["counts"] == {"unhealthy": 1, "degraded": 0, "stale": 1, "unknown": 2, "paused": 0, "healthy": 4}
     assert [w["alive"] for w in data["workers"]] == [True, False]
 
 
@@ -253,7 +255,7 @@ def changed(**changes: Any) -> Transition:
 def past(**changes: Any) -> Past:
     runs = (told(FAILED, slot=NOW - 5.25), told(HEALTHY, at=NOW - 65), told(REFUSED, at=NOW - 125, slot=NOW - 125.004))
     given: dict[str, Any] = {
-        "at": NOW,
+        "observed": Observed(NOW),
         "slice": Named(NAME, KEY, "d"),
         "states": (state(health="degraded", since=NOW - 5, reason=FAILED.reason, last_outcome="unhealthy"),),
         "runs": runs,
@@ -268,7 +270,8 @@ def test_the_past_of_a_slice() -> None:
     compare("past-last", past_text.last_text(past(), PLAIN, full=False))
     never = past(states=(state(**NEVER),), runs=(), transitions=())
     compare("past-never", past_text.past_text(never, PLAIN))
-    compare("past-unscheduled", past_text.last_text(never.__class__(NOW, never.slice, (), (), ()), PLAIN, full=False))
+    unscheduled = past(states=(), runs=(), transitions=())
+    compare("past-unscheduled", past_text.last_text(unscheduled, PLAIN, full=False))
     assert list(past_text.past_text(past(runs=()), PLAIN))[-1] == "No run of it is kept from that time."
 
 
