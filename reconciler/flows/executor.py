@@ -148,7 +148,7 @@ def make_executor(what: Reader | SandboxPolicy, environ: Mapping[str, str]) -> C
     elif what.where == MEMORY:
         policy = stored_policy(what)
     else:
-        policy = SharedStore(what.where)
+        policy = SharedStore(what.address)
 
     def rows() -> SharedStore:
         if isinstance(policy, SharedStore):

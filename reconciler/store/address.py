@@ -19,6 +19,11 @@ def is_postgres(address: str) -> bool:
     return address.startswith(_POSTGRES)
 
 
+def told(address: str) -> str:
+    """As it may be shown, whatever its kind."""
+    return shown(address) if is_postgres(address) else address
+
+
 def shown(address: str) -> str:
     """The URL of a PostgreSQL database without its password, however carelessly that was written.
 

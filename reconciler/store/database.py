@@ -36,6 +36,8 @@ class Database(Protocol):
 
     dialect: str
     """``sqlite`` or ``postgresql``."""
+    address: str
+    """What opens it again."""
     path: str
     """Its address as it may be shown: without a password."""
     readonly: bool

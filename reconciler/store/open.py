@@ -52,14 +52,24 @@ def open_store(address: str) -> SqlStore:
 
 def open_executing(address: str) -> SqlExecuting:
     """Open for executors; makes the file, its folder and its tables. Raises ``StoreError``."""
-    from reconciler.store.sql_executing import SqlExecuting
-
     db = open_database(address)
     if is_postgres(address):
-        from reconciler.store.postgres import refuse_pooler
+        return _postgres_executing(db)
+    from reconciler.store.sql_executing import SqlExecuting
 
-        refuse_pooler(db, "a worker")
     return SqlExecuting(db)
+
+
+def _postgres_executing(db: Database) -> SqlExecuting:
+    from reconciler.store.pg_executing import PgExecuting
+    from reconciler.store.postgres import refuse_pooler
+
+    try:
+        refuse_pooler(db, "a worker")
+        return PgExecuting(db)
+    except BaseException:
+        db.close()
+        raise
 
 
 def open_to_read(address: str, *, shared: bool = False) -> SqlStore:

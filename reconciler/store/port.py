@@ -117,6 +117,9 @@ class Reader(Known, Protocol):
     """Read-only hands. Unless said otherwise a method answers for the newest generation."""
 
     where: str
+    """Its address as it may be shown."""
+    address: str
+    """What opens the same store once more; it may hold a password."""
 
     def snapshot(self) -> AbstractContextManager[None]:
         """All reads inside see one state."""

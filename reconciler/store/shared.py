@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from reconciler.base.errors import StoreError
 from reconciler.secrets.encrypted import Row
 from reconciler.store.database import MEMORY, Database
-from reconciler.store.open import open_to_read, store_path
+from reconciler.store.open import open_database, open_to_read, store_path, there
 from reconciler.store.sql_reader import SqlReader
 from reconciler.store.sql_secrets import SecretRows
-from reconciler.store.sqlite import SqliteDatabase
 
 T = TypeVar("T")
 
@@ -27,14 +25,15 @@ class SharedStore:
     def __init__(self, address: str, *, create: bool = False) -> None:
         """``create``: make the file and its tables where they aren't there; else that is a ``StoreError``."""
         self.where = store_path(address)
+        self._address = address
         self._create = create
         self._lock = threading.Lock()
         self._db: Database | None = None
         self._closed = False
 
     def exists(self) -> bool:
-        """Whether there is a file to ask."""
-        return Path(self.where).exists()
+        """Whether there may be a store to ask: there is a file, or a server has been named."""
+        return there(self._address)
 
     def setting(self, key: str) -> str | None:
         """A value of the settings table. Raises ``StoreError``."""
@@ -76,12 +75,12 @@ class SharedStore:
         if self._db is not None and self._db.replaced():
             self._drop()
         if self._db is None:
-            self._db = SqliteDatabase(self.where, shared=True) if self._create else self._there()
+            self._db = open_database(self._address, shared=True) if self._create else self._there()
         return self._db
 
     def _there(self) -> Database:
         """What is there already, for who may only read it as well."""
-        found = open_to_read(self.where, shared=True).db
+        found = open_to_read(self._address, shared=True).db
         if found.path == MEMORY:
             found.close()
             raise StoreError(f"the store {self.where} isn't there", hint="gitops apply makes it")

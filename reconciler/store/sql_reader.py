@@ -38,7 +38,7 @@ class SqlReader(WorkerRows):
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self.where = db.path
+        self.where, self.address = db.path, db.address
 
     def snapshot(self) -> AbstractContextManager[None]:
         """See the port."""

@@ -42,7 +42,7 @@ class SqliteDatabase:
 
     def __init__(self, path: str, *, readonly: bool = False, shared: bool = False, insist: bool = False) -> None:
         """``insist``: upgrade the tables even while workers of an older release use them."""
-        self.path = path
+        self.path = self.address = path
         self._insist = insist
         self._shared = shared
         self.readonly = readonly

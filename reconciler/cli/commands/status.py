@@ -24,9 +24,10 @@ def command(where: Where, output: Output, *, system: str | None, failing: bool, 
     from reconciler.cli.stores import executing_to_read, store_to_read
     from reconciler.flows.health import health, only_failing
     from reconciler.flows.inspect import status
+    from reconciler.store.address import told
 
-    address = where.settled().store
-    reader = store_to_read(address)
+    settled = where.settled().store
+    reader, address = store_to_read(settled), told(settled)
     found = status(reader)
     with without_gc():
         report = health(executing_to_read(reader), reader, system=system)

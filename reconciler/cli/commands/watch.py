@@ -14,6 +14,7 @@ from reconciler.report.output import Output
 
 if TYPE_CHECKING:
     from reconciler.flows.watch import Watch
+    from reconciler.store.address import told
 
 _EVERY = 1.0
 _SHARE = 4
@@ -38,7 +39,7 @@ def command(where: Where, output: Output, *, system: str | None, failing: bool, 
     address = where.settled().store
     reader = store_to_read(address)
     if not reader.generation():
-        raise GitopsError(f"the store {address} is empty: nothing was applied yet", hint="gitops apply begins")
+        raise GitopsError(f"the store {told(address)} is empty: nothing was applied yet", hint="gitops apply begins")
     watch = Watch(executing_to_read(reader), reader, system=system)
     end = None if seconds is None else time.monotonic() + seconds
     if output.terminal and not output.json:
