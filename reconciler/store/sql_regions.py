@@ -7,7 +7,7 @@ everything, or after a jump of the clock, each worker has its time to say that i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from reconciler.health.rollup import worst
@@ -62,14 +62,16 @@ class Regions:
             now = self.db.clock()
             if self._looked(now, alive_seconds):  # another worker, while this one waited
                 return []
-            judge = Judge(self.db, now)
             last = now - alive_seconds
             begun = self._begun(now, alive_seconds)
-            lost = [r for r in self.regions() if r.seen < last] if begun <= last else []
-            marked = self._mark(judge, lost, now, limit)
-            changed = marked + self._unmark(judge, last, now, limit - marked)
+            lost = {r.name: r for r in self.regions() if r.seen < last} if begun <= last else {}
+            marked = self._to_mark(list(lost), limit)
+            back = self._to_unmark(last, now, limit - len(marked))
+            judge = Judge(self.db, now, (row[1] for row in (*marked, *back)))
+            self._mark(judge, marked, lost, now)
+            self._unmark(judge, back, now)
             set_progress(self.db, "observing", round(begun * 1000))
-            if changed < limit:
+            if len(marked) + len(back) < limit:
                 set_progress(self.db, "observed", round(now * 1000))
             return judge.write()
 
@@ -82,32 +84,43 @@ class Regions:
         gap = now - progress(self.db, "observed") / 1000
         return progress(self.db, "observing") / 1000 if 0 <= gap <= alive_seconds else now
 
-    def _mark(self, judge: Judge, lost: Collection[RegionRow], now: float, limit: int) -> int:
-        """What is paused isn't run anyway, and would stay marked."""
-        rows: list[tuple[Any, ...]] = []
-        for region in lost:
-            sql = f"select {_ROW} from schedule where region = ? and unseen is null and paused = 0 limit ?"
-            found = self.db.rows(sql, (region.name, limit - len(rows)))
-            for _, system, check, environment, name, health in found:
-                if health == "healthy":
-                    key = SliceKey(system, check, environment)
-                    judge.changed(key, name, health, "degraded", cause=region.unserved, by=None)
-            rows += [(region.seen, row[5], worst((row[5], "degraded")), row[5], now, row[0]) for row in found]
-        self.db.many(
-            "update schedule set unseen = ?, unseen_was = ?, health = ?, "
-            "since = case when ? = 'healthy' then ? else since end where place = ?",
-            rows,
-        )
-        return len(rows)
+    @property
+    def _mine(self) -> str:
+        """What is being finished just now is left to the next time."""
+        return "for update skip locked" if self.db.dialect == "postgresql" else ""
 
-    def _unmark(self, judge: Judge, last: float, now: float, limit: int) -> int:
+    def _to_mark(self, regions: Sequence[str], limit: int) -> list[tuple[Any, ...]]:
+        """What is paused isn't run anyway, and would stay marked."""
+        if not regions:
+            return []
+        return self.db.rows(
+            f"select {_ROW} from schedule where region in ({', '.join('?' * len(regions))}) and unseen is null "
+            f"and paused = 0 order by place limit ? {self._mine}",
+            (*regions, limit),
+        )
+
+    def _mark(self, judge: Judge, rows: Sequence[tuple[Any, ...]], lost: Mapping[str, RegionRow], now: float) -> None:
+        for _, system, check, environment, region, health in rows:
+            if health == "healthy":
+                key = SliceKey(system, check, environment)
+                judge.changed(key, region, health, "degraded", cause=lost[region].unserved, by=None)
+        self.db.many(
+            "update schedule set unseen = ?, unseen_was = health, health = ?, "
+            "since = case when health = 'healthy' then ? else since end where place = ?",
+            [(lost[row[4]].seen, worst((row[5], "degraded")), now, row[0]) for row in rows],
+        )
+
+    def _to_unmark(self, last: float, now: float, limit: int) -> list[tuple[Any, ...]]:
         """Slices of regions that are served again, which ran within their interval all the same."""
-        rows = self.db.rows(
+        return self.db.rows(
             f"select {_ROW}, unseen_was from schedule where unseen is not null and lease = 0 "
             "and last_at > ? - interval_ms / 1000.0 "
-            "and region in (select name from region where served = 1 and seen >= ?) limit ?",
+            "and region in (select name from region where served = 1 and seen >= ?) "
+            f"order by place limit ? {self._mine}",
             (now, last, limit),
         )
+
+    def _unmark(self, judge: Judge, rows: Sequence[tuple[Any, ...]], now: float) -> None:
         for _, system, check, environment, region, health, was in rows:
             if health != was:
                 judge.changed(SliceKey(system, check, environment), region, health, was, cause=SEEN_AGAIN, by=None)
@@ -116,4 +129,3 @@ class Regions:
             "since = case when health = unseen_was then since else ? end where place = ?",
             [(now, row[0]) for row in rows],
         )
-        return len(rows)
