@@ -104,6 +104,9 @@ class PostgresDatabase:
                 for statement in statements:
                     self._db.execute(statement.encode())  # as it stands, signs of placeholders and all
                 self.run("insert into schema_version values (?)", (number,))
+            from reconciler.store.pg_engine import PgQueuer
+
+            PgQueuer(self).install()
 
     @property
     def now(self) -> str:

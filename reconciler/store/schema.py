@@ -12,6 +12,7 @@ import re
 
 from reconciler.store.tables_automation import AUTOMATION
 from reconciler.store.tables_operating import OPERATING
+from reconciler.store.tables_runs import RUNS
 
 DIALECTS: dict[str, dict[str, str]] = {
     "sqlite": {
@@ -97,12 +98,6 @@ create table schedule (
 create index schedule_due on schedule (region, due_at) where lease = 0;
 create index schedule_leased on schedule (region, lease_until) where lease <> 0;
 create index schedule_failing on schedule (system, environment, health) where health <> 'healthy';
-create table run (
-  id {IDENT}, system bigint not null, "check" bigint not null, environment bigint not null, slot {REAL} not null,
-  region text not null, at {REAL} not null, duration_ms {REAL} not null, outcome text not null, reason text,
-  generation bigint not null, digest text not null, worker text not null, late bigint not null, detail text not null,
-  unique (system, "check", environment, slot, region));
-create index run_late on run (id) where late = 1;
 create table transition (
   id {IDENT}, scope text not null, system bigint not null, "check" bigint not null, environment bigint not null,
   region text not null, at {REAL} not null, was text not null, now text not null, cause text,
@@ -219,8 +214,8 @@ def _split(text: str) -> list[str]:
 def _steps(dialect: str) -> list[list[str]]:
     journal = _split(_JOURNAL_TABLES)
     journal += _sqlite_triggers() if dialect == "sqlite" else _postgres_triggers()
-    later = (_EXECUTING_TABLES, _SECRET_TABLE, OPERATING, AUTOMATION)
-    return [_split(_TABLES), journal, *map(_split, later)]
+    executing = [*_split(_EXECUTING_TABLES), *RUNS[dialect]]
+    return [_split(_TABLES), journal, executing, *map(_split, (_SECRET_TABLE, OPERATING, AUTOMATION))]
 
 
 KNOWN = len(_steps("sqlite"))

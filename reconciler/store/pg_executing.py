@@ -1,0 +1,21 @@
+"""The hands of executors on PostgreSQL, put together from their parts."""
+
+from __future__ import annotations
+
+from reconciler.store.database import Database
+from reconciler.store.engine import Engine
+from reconciler.store.pg_runs import PgRuns
+from reconciler.store.pg_schedule import PgSchedule
+from reconciler.store.sql_executing import SqlExecuting
+
+
+class PgExecuting(PgRuns, PgSchedule, SqlExecuting):
+    """Implements :class:`reconciler.store.executing.Executing`, for one of many workers."""
+
+    def __init__(self, db: Database, engine: Engine | None = None) -> None:
+        super().__init__(db)
+        if engine is None:
+            from reconciler.store.pg_engine import PgQueuer
+
+            engine = PgQueuer(db)
+        self.engine = engine
