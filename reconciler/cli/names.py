@@ -71,6 +71,34 @@ def slice_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+def place_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Systems in the store; behind ``::`` environments."""
+    system, colons, _ = incomplete.partition("::")
+    store = _store(ctx)
+    kind = "Environment" if colons else "System"
+    names = sorted(s.resource.key.name for s in store.resources() if s.resource.key.kind == kind) if store else []
+    words = [f"{system}::{name}" if colons else name for name in names]
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def incident_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Open incidents, with their titles."""
+    from reconciler.store.sql_incidents import SqlIncidents
+
+    store = _store(ctx)
+    found = SqlIncidents(store.db).incidents() if store is not None else []
+    return [CompletionItem(i.id, help=i.title) for i in found if i.id.startswith(incomplete)]
+
+
+def maintenance_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Maintenances that go on or are planned, with their titles."""
+    from reconciler.store.sql_maintenances import SqlMaintenances
+
+    store = _store(ctx)
+    found = SqlMaintenances(store.db).maintenances() if store is not None else []
+    return [CompletionItem(m.id, help=m.title) for m in found if m.id.startswith(incomplete)]
+
+
 def _matching(keys: Iterable[Key], incomplete: str) -> list[CompletionItem]:
     words = (f"{k.kind}/{k.name}" for k in keys)
     return [CompletionItem(w) for w in words if w.lower().startswith(incomplete.lower())]

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from reconciler.store.executing import Executing
+    from reconciler.store.incidents import Author
     from reconciler.store.sql_writer import SqlStore
 
 
@@ -23,6 +24,25 @@ def store_to_write(address: str) -> SqlStore:
     from reconciler.store.open import open_store
 
     return _closed_in_the_end(open_store(address))
+
+
+def store_to_change(address: str) -> SqlStore:
+    """For what people say beside an apply. Raises ``GitopsError`` where there is no store yet."""
+    from reconciler.store.open import open_store, there
+
+    if not there(address):
+        from reconciler.flows.incidents import nothing_there
+
+        raise nothing_there(address)
+    return _closed_in_the_end(open_store(address))
+
+
+def author() -> Author:
+    """Who does what people do by hand."""
+    from reconciler.flows.apply import Actor
+    from reconciler.store.incidents import Author
+
+    return Author(Actor.here().name)
 
 
 def _closed_in_the_end(store: SqlStore) -> SqlStore:

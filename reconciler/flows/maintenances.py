@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from reconciler.automate.windows import Recurrence, Window
 from reconciler.base.errors import GitopsError, UsageError
+from reconciler.flows.incidents import need_pattern, one_span, zone
 from reconciler.store.database import Database
 from reconciler.store.incidents import Author, Maintenance, Suppression
 from reconciler.store.sql_maintenances import SqlMaintenances
@@ -34,32 +36,58 @@ def suppression(db: Database) -> Suppression:
         return Suppression()
 
 
-def plan_recurring(
-    db: Database,
-    title: str,
-    recurrence: Recurrence,
-    *,
-    author: Author,
-    systems: Sequence[str],
-    suppress: bool,
-    description: str = "",
-) -> Maintenance:
-    """Plan what recurs; it begins at once where one of its times is now. Raises ``UsageError`` for what can't be."""
-    now = db.clock()
-    fault = recurrence.fault(now)
-    window = recurrence.first(now)
-    if fault is not None or window is None:
-        raise UsageError(f"this can't recur: {fault}", hint="as in --cron '0 2 * * sun' --for 2h")
+_SHORTEST = 1.0
+
+
+class Wanted(NamedTuple):
+    """A maintenance as people ask for it; moments are those of clocks in the time zone."""
+
+    title: str
+    starts: str | None = None
+    ends: str | None = None
+    seconds: float | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    suppress: bool = True
+    description: str = ""
+
+
+def plan(db: Database, wanted: Wanted, *, author: Author, systems: Sequence[str]) -> Maintenance:
+    """Plan it; it begins at once where its time is now. Raises ``UsageError`` for what can't be."""
+    now, where, recurs = db.clock(), zone(wanted.timezone), None
+    if wanted.seconds is not None and wanted.seconds < _SHORTEST:
+        raise UsageError("it would be over at once", hint="a maintenance takes a second at least")
+    if wanted.cron is None or wanted.seconds is None:
+        starts, ends = one_span(now, wanted.starts, wanted.ends, wanted.seconds, where)
+    else:
+        need_pattern(wanted.cron)
+        recurrence = Recurrence(wanted.cron, round(wanted.seconds * 1000), wanted.timezone)
+        fault, window = recurrence.fault(now), recurrence.first(now)
+        if fault is not None or window is None:
+            raise UsageError(f"this can't recur: {fault}", hint="as in --cron '0 2 * * sun' --for 2h")
+        (starts, ends), recurs = window, recurrence
     return SqlMaintenances(db).add(
-        title,
+        wanted.title,
         author=author,
         systems=systems,
-        starts=window.starts,
-        ends=window.ends,
-        recurs=(recurrence.cron, recurrence.duration_ms, recurrence.timezone),
-        suppress=suppress,
-        description=description,
+        starts=starts,
+        ends=ends,
+        recurs=recurs and (recurs.cron, recurs.duration_ms, recurs.timezone),
+        suppress=wanted.suppress,
+        description=wanted.description,
     )
+
+
+def ahead(found: Maintenance, now: float, count: int) -> list[Window]:
+    """The next times of one that recurs, the one that it is set to left out."""
+    times: list[Window] = []
+    if found.cron is not None and found.duration_ms is not None and found.ended is None:
+        recurrence = Recurrence(found.cron, found.duration_ms, found.timezone)
+        last: Window | None = recurrence.following(found.starts, now)
+        while last is not None and len(times) < count:
+            times.append(last)
+            last = recurrence.after(last.starts)
+    return times
 
 
 def _following(due: Maintenance, now: float) -> Window | None:

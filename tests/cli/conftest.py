@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.conftest import Kit, Repo
 
 GITOPS = (sys.executable, "-m", "reconciler")
+_GROUPS = ("automation", "delivery", "incident", "maintenance", "orphan", "policy", "source", "store")
+"""Commands that have commands."""
 
 
 class Ran(NamedTuple):
@@ -58,7 +60,7 @@ class Gitops:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def _placed(self, arguments: tuple[str, ...]) -> list[str]:
-        words = 2 if arguments[0] in ("orphan", "policy", "source", "store") else 1
+        words = 2 if arguments[0] in _GROUPS else 1
         return [*arguments[:words], "-C", str(self.folder), *arguments[words:]]
 
 

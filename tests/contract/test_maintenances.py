@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.automate.windows import Recurrence
 from reconciler.base.canonical import loads
 from reconciler.base.errors import UsageError
-from reconciler.flows.maintenances import plan_recurring, suppression, tick
+from reconciler.flows.maintenances import Wanted, plan, suppression, tick
 from reconciler.store.incidents import Author, NoSuch, NotBegun, Over
 from reconciler.store.sql_maintenances import SqlMaintenances
 
@@ -95,8 +94,7 @@ def test_a_step_that_is_done_again_begins_no_second_one(rig: Rig, planned: SqlMa
 
 def test_one_that_recurs(rig: Rig, planned: SqlMaintenances) -> None:
     """It starts at a full hour: 08:00 UTC; every day at 9 for an hour."""
-    daily = Recurrence("0 9 * * *", 3_600_000)
-    made = plan_recurring(rig.hands.db, "nightly", daily, author=ALICE, systems=["shop"], suppress=True)
+    made = plan(rig.hands.db, Wanted("daily", cron="0 9 * * *", seconds=HOUR), author=ALICE, systems=["shop"])
     assert (made.status, made.starts, made.ends) == ("scheduled", rig.at + HOUR, rig.at + 2 * HOUR)
     first = made.starts
     assert [at(rig, HOUR), at(rig, HOUR)] == [1, 1]
@@ -120,8 +118,7 @@ def test_one_that_recurs(rig: Rig, planned: SqlMaintenances) -> None:
 
 def test_one_that_recurs_may_go_on_already(rig: Rig, planned: SqlMaintenances) -> None:
     rig.step(1800)
-    daily = Recurrence("0 8 * * *", 3_600_000)
-    made = plan_recurring(rig.hands.db, "now", daily, author=ALICE, systems=["shop"], suppress=True)
+    made = plan(rig.hands.db, Wanted("daily", cron="0 8 * * *", seconds=HOUR), author=ALICE, systems=["shop"])
     assert (made.status, made.starts) == ("active", rig.at - 1800)
 
 
@@ -130,7 +127,7 @@ def test_one_that_recurs_may_go_on_already(rig: Rig, planned: SqlMaintenances) -
 )
 def test_what_cant_recur(rig: Rig, planned: SqlMaintenances, cron: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        plan_recurring(rig.hands.db, "x", Recurrence(cron, 7_200_000), author=ALICE, systems=["shop"], suppress=True)
+        plan(rig.hands.db, Wanted("x", cron=cron, seconds=2 * HOUR), author=ALICE, systems=["shop"])
 
 
 def test_one_that_nobody_saw_is_over_without_a_word(rig: Rig, planned: SqlMaintenances) -> None:
