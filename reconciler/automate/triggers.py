@@ -46,10 +46,12 @@ class Triggers:
         self,
         automations: Iterable[Automation],
         memory: Memory,
-        outside: Outside,
+        outside: Callable[[Automation], Outside],
         *,
+        now: float,
         suppressed: Suppressed = never,
     ) -> None:
+        """``outside`` is what the expressions of an automation see, ``now`` when this begins."""
         self.memory = memory
         self.automations = {automation.uid: automation for automation in automations}
         self._outside, self._suppressed = outside, suppressed
@@ -60,7 +62,7 @@ class Triggers:
         self.stopped: defaultdict[str, int] = defaultdict(int)
         """How many events each gate held back."""
         self._forget()
-        self._set_clocks()
+        self._set_clocks(now)
 
     @property
     def events(self) -> frozenset[str]:
@@ -90,7 +92,7 @@ class Triggers:
         return trigger.event != WEBHOOK or event.context_key == trigger.config.get("hook")
 
     def _gates(self, automation: Automation, trigger: Trigger, event: Event) -> list[Firing]:
-        scope = Scope(Started(event, trigger.id), self._outside)
+        scope = Scope(Started(event, trigger.id), self._outside(automation))
         if trigger.filter is not None and not expression_holds(trigger.filter, scope).holds:
             return self._stop("filter")
         if self._suppressed(automation, event):
@@ -131,7 +133,7 @@ class Triggers:
             still = stays(trigger, began.payload, event)
             if still is None:
                 now = replace(began, payload=as_it_is_now(began.payload, event))
-                scope = Scope(Started(now, trigger.id), self._outside)
+                scope = Scope(Started(now, trigger.id), self._outside(automation))
                 still = trigger.filter is None or expression_holds(trigger.filter, scope).holds
             if not still:
                 self.memory.drop(row.key)
@@ -139,7 +141,7 @@ class Triggers:
     def _fire(self, automation: Automation, trigger: Trigger, event: Event) -> list[Firing]:
         """The last gate but the mode: the conditions."""
         started = Started(event, trigger.id)
-        if not judge_all(automation.spec.get("conditions", ()), Scope(started, self._outside)).holds:
+        if not judge_all(automation.spec.get("conditions", ()), Scope(started, self._outside(automation))).holds:
             return self._stop("conditions")
         return [Firing(automation, started, f"{trigger.index}:{event.id}")]
 
@@ -184,9 +186,8 @@ class Triggers:
         name = f"{row.what}:{automation.uid}:{trigger.index}:{at:.0f}"
         return self._gates(automation, trigger, Event(name, trigger.event, now, payload, None, None, automation.uid))
 
-    def _set_clocks(self) -> None:
+    def _set_clocks(self, now: float) -> None:
         """First ticks of what is new. Nothing fires for being new, nor for having been changed."""
-        now = self._outside.now()
         for automation, trigger in (*self._by_event[CRON], *self._by_event[INTERVAL]):
             what = "cron" if trigger.event == CRON else "interval"
             if self.memory.get((automation.uid, trigger.index, what, "")) is None:
@@ -210,8 +211,9 @@ class Triggers:
 
     def look(self, automation: Automation, trigger: Trigger, system: str | None) -> list[Firing]:
         """Look at a number: it fires when it comes to be beyond its bounds. Of a system, or of none in particular."""
-        now = self._outside.now()
-        value = self._number(trigger, system, now)
+        outside = self._outside(automation)
+        now = outside.now()
+        value = self._number(trigger, system, outside)
         beyond = value is not None and _beyond(trigger.config, value)
         key = (automation.uid, trigger.index, "numeric", system or "")
         was = self.memory.get(key)
@@ -225,10 +227,10 @@ class Triggers:
         self.memory.put(Remembered(*key, None, trigger.digest, {"since": now}))
         return self._gates(automation, trigger, event)
 
-    def _number(self, trigger: Trigger, system: str | None, now: float) -> float | None:
+    def _number(self, trigger: Trigger, system: str | None, outside: Outside) -> float | None:
         from reconciler.render.template import TemplateFault, compile_expression
 
-        scope = Scope(Started(Event("", NUMERIC, now, {}, system)), self._outside)
+        scope = Scope(Started(Event("", NUMERIC, outside.now(), {}, system)), outside)
         try:
             value = compile_expression(trigger.config["field"], clock=scope.clock).evaluate(scope)
         except TemplateFault:

@@ -244,8 +244,11 @@ class Look(NamedTuple):
 
 class SystemState(NamedTuple):
     """How a system is (``environment`` empty), or one environment of it. ``changes`` and the latencies (ms) are those
-    since the asked-for moment; ``p95`` is None where nothing ran, or where it wasn't asked for."""
+    since the asked-for moment; ``p95`` is None where nothing ran, or where it wasn't asked for. ``uid`` and ``place``
+    are the uids of the two."""
 
+    uid: int
+    place: int
     system: str
     environment: str
     status: str
@@ -269,6 +272,9 @@ class Automating(Protocol):
 
     def automations(self) -> list[AutomationRow]:
         """All that may fire now, by name."""
+
+    def body(self, automation: int, digest: str) -> bytes | None:
+        """The document of an automation as some generation had it."""
 
     # -- what happened -------------------------------------------------------------------------------------------------
 
@@ -298,6 +304,12 @@ class Automating(Protocol):
     def health(self, systems: Collection[str], *, since: float, latency: bool) -> list[SystemState]:
         """How these systems are, each with its environments; what isn't there is left out. With ``latency`` the runs
         since then are read as well."""
+
+    def checks(self, system: int) -> list[tuple[int, str, int]]:
+        """(environment, health, how many slices) of a system by its uid."""
+
+    def systems(self) -> list[str]:
+        """The names of all systems that are checked, in order."""
 
     def failed(self, event: EventRow) -> dict[str, Any] | None:
         """The run that ``healthcheck.check_failed`` tells of, as its ``detail``; None where it isn't kept any more."""

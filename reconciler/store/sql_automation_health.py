@@ -57,7 +57,7 @@ class HealthRows:
             begun = at[0] if at else min((row[3] for row in mine), default=None)
             took = [ms for where, ms in runs if environment is None or where == environment]
             changes = sum(1 for moment in at if moment >= since)
-            found.append(SystemState(name, title, status, begun, changes, _p95(took)))
+            found.append(SystemState(uid, environment or 0, name, title, status, begun, changes, _p95(took)))
         return found
 
     def _latencies(self, uid: int, since: float) -> list[tuple[int, float]]:
@@ -65,6 +65,21 @@ class HealthRows:
         return self.db.rows(
             "select environment, duration_ms from run where system = ? and slot >= ? limit ?", (uid, since, _MOST_RUNS)
         )
+
+    def checks(self, system: int) -> list[tuple[int, str, int]]:
+        """See the protocol."""
+        return self.db.rows(
+            "select environment, health, count(*) from schedule where system = ? group by environment, health",
+            (system,),
+        )
+
+    def systems(self) -> list[str]:
+        """See the protocol."""
+        rows = self.db.rows(
+            "select name from resource where until is null and kind = 'System' "
+            "and uid in (select system from schedule) order by name"
+        )
+        return [row[0] for row in rows]
 
     def failed(self, event: EventRow) -> dict[str, Any] | None:
         """See the protocol."""

@@ -53,9 +53,6 @@ class RunsGoing:
 
     def _claimed(self, row: tuple[Any, ...], lease: int, *, expired: bool) -> Claimed:
         run, automation, generation, digest, trigger_id, detail, context_key, created, ready_at, snapshot = row
-        body = self.db.rows(
-            "select body from resource where uid = ? and digest = ? order by since desc limit 1", (automation, digest)
-        )
         steps = self.db.rows("select coalesce(max(seq), 0) from automation_step where run = ?", (run,))[0][0]
         return Claimed(
             run,
@@ -63,7 +60,7 @@ class RunsGoing:
             automation,
             generation,
             digest,
-            body[0][0].encode() if body else None,
+            self.body(automation, digest),
             trigger_id,
             loads(detail),
             context_key,
@@ -75,6 +72,12 @@ class RunsGoing:
             steps,
             expired,
         )
+
+    def body(self, automation: int, digest: str) -> bytes | None:
+        """See the protocol."""
+        sql = "select body from resource where uid = ? and digest = ? order by since desc limit 1"
+        rows = self.db.rows(sql, (automation, digest))
+        return rows[0][0].encode() if rows else None
 
     def renew(self, runs: Collection[tuple[int, int]], *, lease: float) -> set[int]:
         """See the protocol."""
