@@ -2,7 +2,8 @@
 
 Paths: ``/status/503``, ``/redirect/302?to=URL``, ``/echo`` (the request as JSON), ``/hang`` (no answer), ``/drip`` (an
 answer without end, slowly), ``/flood`` (without end, fast), ``/bomb`` (small, and huge when unpacked), ``/chunked``,
-``/gzip``, ``/latin``, ``/partial`` (less than announced), ``/json``, ``/hundred`` (a 103 first).
+``/gzip``, ``/latin``, ``/partial`` (less than announced), ``/json``, ``/hundred`` (a 103 first), ``/planned`` (one
+status after the other of ``Site.planned``, then 200), ``/later/7`` (429, to come back in so many seconds).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Site:
     asked: list[Asked] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
+    planned: list[int] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -90,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             getattr(self, f"at_{name}", self.at_json)(rest, body, site)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_one
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = handle_one
 
     def _send(self, status: int, body: bytes, *headers: tuple[str, str], phrase: str | None = None) -> None:
         self.send_response(status, phrase)
@@ -106,6 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def at_status(self, rest: str, body: bytes, site: Site) -> None:
         self._send(int(rest), b"", phrase="Just So" if rest == "299" else None)
+
+    def at_planned(self, rest: str, body: bytes, site: Site) -> None:
+        self._send(site.planned.pop(0) if site.planned else 200, b"as planned")
+
+    def at_later(self, rest: str, body: bytes, site: Site) -> None:
+        self._send(429, b"busy", ("Retry-After", rest.replace("_", " ")))
 
     def at_redirect(self, rest: str, body: bytes, site: Site) -> None:
         to = parse_qs(urlsplit(self.path).query, keep_blank_values=True).get("to", [""])[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.automate.port import Again, Done, NotDone, Performed
@@ -27,7 +28,7 @@ async def deliver(action: Delivered, asked: Asked, hands: Hands) -> Performed:
     if row.status == "dead":
         return NotDone(row.error or "it was given up", row.response)
     try:
-        done = await attempt(action, asked, hands)
+        done = await attempt(action, replace(asked, before=row.response), hands)
     except Undone as failed:
         return await _failed(failed, row, asked, hands)
     response = _response(done)

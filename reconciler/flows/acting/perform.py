@@ -14,7 +14,7 @@ from reconciler.flows.acting import table
 from reconciler.flows.acting.delivering import deliver
 from reconciler.flows.acting.identity import bounds_of
 from reconciler.flows.acting.permissions import may_not, may_not_touch
-from reconciler.flows.acting.port import Asked, Delivered, Identity, Undone
+from reconciler.flows.acting.port import Asked, Delivered, Identity, Needing, Undone
 from reconciler.flows.acting.touching import systems_of
 from reconciler.kinds.secretpaths import fill, holes, names
 from reconciler.secrets.masking import Masker
@@ -35,15 +35,16 @@ async def perform(doing: Doing, identity: Identity, hands: Hands) -> Performed:
         asked = await asked_of(doing, identity, hands)
     except StoreError:
         raise
-    except GitopsError as error:
+    except (GitopsError, Undone) as error:
         return NotDone(sentence(error))
     return await do(asked, hands)
 
 
 async def asked_of(doing: Doing, identity: Identity, hands: Hands) -> Asked:
-    """The action, permitted and with its secrets. Raises ``GitopsError`` with why it can't be done."""
+    """The action, permitted and with its secrets. Raises ``GitopsError`` or :class:`Undone` with why it can't be
+    done."""
     name = _known(doing.action)
-    table.action(name)
+    action = table.action(name)
     bounds = await hands.ask(lambda stores: bounds_of(stores.reader, identity, name))
     if not bounds.permits(name):
         raise GitopsError(may_not(bounds, name), hint="give it the permission, or bind another account with runAs")
@@ -53,10 +54,10 @@ async def asked_of(doing: Doing, identity: Identity, hands: Hands) -> Asked:
     if beyond := bounds.beyond(systems or ()):
         raise GitopsError(may_not_touch(bounds, beyond))
     places = holes(doing.config, f"actions/{name}")
-    values = await hands.secrets(names(places))
-    config = fill(doing.config, places, values)
-    secrets = tuple(values.values())
-    masker = Masker((*secrets, *(part for value in secrets for part in _parts(value))))
+    more = action.needs(doing.config) if isinstance(action, Needing) else ()
+    secrets = await hands.secrets((*names(places), *more))
+    config = fill(doing.config, places, secrets)
+    masker = Masker((*secrets.values(), *(part for value in secrets.values() for part in _parts(value))))
     return Asked(doing, identity, name, config, bounds, masker, secrets, key_of(doing.key))
 
 
@@ -110,12 +111,13 @@ def _known(pin: str) -> str:
 
 def _parts(value: str) -> Iterator[str]:
     """What of a secret that is an address gives it away by itself: servers like to repeat the path they were asked."""
-    if "://" not in value:
-        return
-    try:
-        parts = urlsplit(value.strip())
-        words = (parts.path.strip("/"), parts.query, parts.username or "", parts.password or "")
-    except ValueError:
-        return
-    inner = (each for _, each in parse_qsl(parts.query))
-    yield from (word for word in (*words, *parts.path.split("/"), *inner) if len(word) >= 8)
+    for address in value.split():
+        if "://" not in address:
+            continue
+        try:
+            parts = urlsplit(address)
+            words = (parts.path.strip("/"), parts.query, parts.username or "", parts.password or "")
+        except ValueError:
+            continue
+        inner = (each for _, each in parse_qsl(parts.query))
+        yield from (word for word in (*words, *parts.path.split("/"), *inner) if len(word) >= 8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from reconciler.automate.port import Doing, Done
@@ -52,9 +52,12 @@ class Asked:
     config: Mapping[str, Any]
     bounds: Bounds
     masker: Masker
-    secrets: tuple[str, ...]
+    secrets: Mapping[str, str]
+    """Their values by name."""
     key: str
     """The same for every attempt, never for two actions; may stand in a header."""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """What came of the attempt before this one, where there was one."""
 
     @property
     def payload(self) -> Mapping[str, Any]:
@@ -86,6 +89,14 @@ class Action(Protocol):
 
     async def act(self, asked: Asked, hands: Hands) -> Done:
         """Do it. Raises :class:`Undone`, or a ``GitopsError`` with a sentence."""
+
+
+@runtime_checkable
+class Needing(Action, Protocol):
+    """An action that needs secrets of the operator which its config doesn't name as such."""
+
+    def needs(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Their names. Raises :class:`Undone`."""
 
 
 @runtime_checkable

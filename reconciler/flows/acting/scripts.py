@@ -56,7 +56,7 @@ class RunShell:
                 environment=variables(asked, about),
                 cwd=config.get("cwd"),
                 timeout_ms=config.get("timeout", 30_000),
-                secrets=asked.secrets,
+                secrets=tuple(asked.secrets.values()),
             )
             return executed(result, box.sandbox.asked)
 

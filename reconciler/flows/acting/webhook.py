@@ -41,7 +41,7 @@ class Webhook:
             headers=_headers(config, body, asked.key, at),
             body=body,
             timeout_ms=config.get("timeout", 30_000),
-            secrets=asked.secrets,
+            secrets=tuple(asked.secrets.values()),
         )
         if not reply.good:
             raise refused(reply, asked.masker, who="the receiver")
