@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from reconciler.store.batches import insisting
 from reconciler.store.database import Database
 from reconciler.store.engine import Engine
+from reconciler.store.executing import Reconciled
+from reconciler.store.pg_reconcile import write
 from reconciler.store.pg_runs import PgRuns
 from reconciler.store.pg_schedule import PgSchedule
 from reconciler.store.sql_executing import SqlExecuting
+from reconciler.store.sql_reconcile import reconcile
 
 
 class PgExecuting(PgRuns, PgSchedule, SqlExecuting):
@@ -19,3 +23,7 @@ class PgExecuting(PgRuns, PgSchedule, SqlExecuting):
 
             engine = PgQueuer(db)
         self.engine = engine
+
+    def reconcile(self) -> Reconciled | None:
+        """See the protocol."""
+        return insisting(lambda: reconcile(self.db, lambda difference: write(self.db, self.engine, difference)))

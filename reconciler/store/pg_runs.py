@@ -73,8 +73,8 @@ class PgRuns(Runs):
         """See the protocol. A position is the number of a transaction, whose runs come all at once: there may be a few
         more than ``limit``."""
         sql = (
-            f"with some as (select tx from run where tx > ? and {_SETTLED} order by tx limit ?) "
-            f"select tx, {RUN_COLUMNS} from run where tx > ? and tx <= (select max(tx) from some) order by tx, id"
+            f"with next as (select tx from run where tx > ? and {_SETTLED} order by tx limit ?) "
+            f"select tx, {RUN_COLUMNS} from run where tx > ? and tx <= (select max(tx) from next) order by tx, id"
         )
         rows = self.db.rows(sql, (position, limit, position))
         return (rows[-1][0] if rows else position), [read_run(row[1:]) for row in rows]

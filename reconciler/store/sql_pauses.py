@@ -17,6 +17,8 @@ from reconciler.store.sql_schedule import KEY
 
 RUNS, PAUSED, SET_ASIDE = 0, 1, 2
 """``schedule.paused``."""
+OURSELVES = "gitops"
+"""Who sets slices aside."""
 
 _UPSERT = (
     "insert into pause (place, at, until, actor, reason) values (?, ?, ?, ?, ?) on conflict (place) do update set "
@@ -42,7 +44,7 @@ class Pauses:
             return 0
         with self.db.transaction():
             now = self.db.clock()
-            found = _there(self.db, keys)
+            found = _there(self.db, _places(keys))
             self.db.many("update schedule set paused = ? where place = ?", ((PAUSED, at) for at in found))
             self.db.many(_UPSERT, ((at, now, until, actor, reason) for at in found))
         return len(found)
@@ -52,7 +54,7 @@ class Pauses:
         if not keys:
             return 0
         with self.db.transaction():
-            return _resume(self.db, _there(self.db, keys, "paused <> 0"))
+            return _resume(self.db, _there(self.db, _places(keys), "paused <> 0"))
 
     def resume_expired(self) -> int:
         """See the protocol."""
@@ -80,26 +82,26 @@ class Pauses:
             return 0
         with self.db.transaction():
             now = round(self.db.clock(), 3)
-            found = _there(self.db, keys, "paused = 0")
+            found = _there(self.db, _places(keys), "paused = 0")
             self.db.many(
                 "update schedule set due_at = ? where place = ? and due_at > ?", ((now, p, now) for p in found)
             )
         return len(found)
 
 
-def set_aside(db: Database, rows: Iterable[tuple[int, str]], *, now: float, actor: str) -> None:
+def set_aside(db: Database, rows: Iterable[tuple[int, str]], *, now: float) -> None:
     """Take (place, reason) out of the schedule, until somebody resumes them or they change. Needs a transaction."""
     listed = sorted(rows)
     db.many(
         "update schedule set paused = ?, lease = 0, worker = '' where place = ?", ((SET_ASIDE, at) for at, _ in listed)
     )
-    db.many(_UPSERT, ((at, now, None, actor, reason) for at, reason in listed))
+    db.many(_UPSERT, ((at, now, None, OURSELVES, reason) for at, reason in listed))
 
 
 def changed(db: Database, places: Collection[int]) -> None:
     """These have another configuration now, with which their runs may go well. Needs a transaction."""
-    aside = {row[0] for row in db.rows("select place from schedule where paused = ?", (SET_ASIDE,))}
-    _resume(db, sorted(aside.intersection(places)))
+    aside = {row[0] for row in db.rows("select place from pause where actor = ?", (OURSELVES,))}
+    _resume(db, _there(db, aside.intersection(places), f"paused = {SET_ASIDE}"))
 
 
 def forget(db: Database) -> None:
@@ -107,12 +109,17 @@ def forget(db: Database) -> None:
     db.run("delete from pause where not exists (select 1 from schedule s where s.place = pause.place)")
 
 
-def _there(db: Database, keys: Collection[tuple[SliceKey, str]], which: str = "1 = 1") -> list[int]:
-    """The places of those that are in the schedule, in their order, which is the same for whoever locks them."""
-    found = []
-    for at in sorted({place(key, region) for key, region in keys}):
-        found += [row[0] for row in db.rows(f"select place from schedule where place = ? and {which}", (at,))]
-    return found
+def _places(keys: Iterable[tuple[SliceKey, str]]) -> set[int]:
+    return {place(key, region) for key, region in keys}
+
+
+def _there(db: Database, places: Iterable[int], which: str = "1 = 1") -> list[int]:
+    """Those that are in the schedule, locked in their order, which is the same for everybody."""
+    if db.dialect == "postgresql":
+        sql = f"select place from schedule where place = any(?::bigint[]) and {which} order by place for no key update"
+        return [row[0] for row in db.rows(sql, (sorted(places),))]
+    sql = f"select place from schedule where place = ? and {which}"
+    return [row[0] for at in sorted(places) for row in db.rows(sql, (at,))]
 
 
 def _resume(db: Database, places: Collection[int]) -> int:

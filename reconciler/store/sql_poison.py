@@ -13,8 +13,6 @@ from reconciler.store.sql_pauses import set_aside
 if TYPE_CHECKING:
     from reconciler.store.executing import Finished, Transition
 
-_ACTOR = "gitops"
-
 
 class Poison:
     """The part of :class:`reconciler.store.executing.Executing` that sets slices aside."""
@@ -26,7 +24,7 @@ class Poison:
         if not rows:
             return
         now = self.db.clock()
-        set_aside(self.db, ((row[0], _reason(row)) for row in rows), now=now, actor=_ACTOR)
+        set_aside(self.db, ((row[0], _reason(row)) for row in rows), now=now)
         self.put_down([(_run(row, now, generation), None) for row in rows])
 
     def put_down(self, done: Sequence[tuple[Run, Finished | None]]) -> list[Transition]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ from reconciler.store.database import Database
 from reconciler.store.executing import Reconciled
 from reconciler.store.grid import first_tick, phase, place, tick_after
 from reconciler.store.progress import progress, set_progress
-from reconciler.store.sql_health import write_transitions
+from reconciler.store.sql_health import hold_healths, write_transitions
+from reconciler.store.sql_pauses import changed, forget
 from reconciler.store.sql_regions import expect, expect_no_more
 from reconciler.store.sql_schedule import KEY, WHERE
 
@@ -31,8 +33,8 @@ class _Wanted(NamedTuple):
     retention: str
 
 
-def reconcile(db: Database) -> Reconciled | None:
-    """See :meth:`reconciler.store.executing.Executing.reconcile`.
+def reconcile(db: Database, written: Callable[[Difference], None] | None = None) -> Reconciled | None:
+    """See :meth:`reconciler.store.executing.Executing.reconcile`. ``written`` writes a difference in another way.
 
     What differs is found without holding the write lock, as that takes long where there are many slices. Only this
     function makes and ends rows of the schedule, so what was found holds as long as no other generation came between.
@@ -42,10 +44,14 @@ def reconcile(db: Database) -> Reconciled | None:
             at = _generations(db)
             if at.newest == at.followed:
                 return None
-            difference = _Difference(db, at.newest)
-        with db.transaction():
+            difference = Difference(db, at.newest)
+        with db.transaction(locks=("reconcile",)):
             if _generations(db) == at:
-                difference.write(db)
+                if written is None:
+                    difference.write(db)
+                else:
+                    written(difference)
+                difference.settle(db)
                 set_progress(db, "generation", at.newest)
                 return difference.counts()
 
@@ -60,8 +66,23 @@ def _generations(db: Database) -> _Generations:
     return _Generations(newest, progress(db, "generation"))
 
 
-class _Difference:
+ADDED = (
+    f"place, {KEY}, digest, generation, thresholds, interval_ms, phase_ms, due_at, "
+    "since, lease, slot, worker, lease_until, lease_for, recent, health, runs, pace"
+)
+"""Columns of a new row; from ``lease`` on they are the same in all of them."""
+KEPT = f"{KEY}, retention, condensed, pruned"
+BACK = (
+    f"on conflict ({KEY}) do update set gone = null, condensed = case when excluded.condensed < keeping.condensed "
+    "then excluded.condensed else keeping.condensed end"
+)
+
+
+class Difference:
     """Between the schedule and the current slices."""
+
+    failing: list[tuple[Any, ...]]
+    """Key, region and health of what wasn't healthy and is gone."""
 
     def __init__(self, db: Database, generation: int) -> None:
         self.generation = generation
@@ -110,7 +131,7 @@ class _Difference:
     def write(self, db: Database) -> None:
         """Bring the schedule there. Needs a transaction."""
         health = f"select {KEY}, health from schedule where {WHERE} and health <> 'healthy'"
-        failing = [row for key in self.removed for row in db.rows(health, key)]
+        self.failing = [row for key in self.removed for row in db.rows(health, key)]
         db.many(f"delete from schedule where {WHERE}", self.removed)
         db.many(f"update keeping set gone = ? where {WHERE}", ((self.now, *key) for key in self.removed))
         by_place = itemgetter(-1)
@@ -123,29 +144,29 @@ class _Difference:
             sorted(self.moved, key=by_place),
         )
         db.many(
-            f"insert into schedule (place, {KEY}, digest, generation, thresholds, interval_ms, phase_ms, due_at, "
-            "since, lease, slot, worker, lease_until, lease_for, recent, health, runs, pace) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '', 0, 0, '', 'healthy', 0, '')",
+            f"insert into schedule ({ADDED}) values ({', '.join('?' * 12)}, 0, 0, '', 0, 0, '', 'healthy', 0, '')",
             sorted(self.added),
         )
-        expect(db, {row[4] for row in self.added}, self.now)
-        expect_no_more(db, {row[3] for row in self.removed})
-        self._keep(db)
-        write_transitions(db, _recovered(db, failing, self.now))
-
-    def _keep(self, db: Database) -> None:
-        """How long results are kept. What comes back before they are gone goes on where it was."""
+        # What comes back before its results are gone goes on where it was.
         condensed = progress(db, "condensed")
         db.many(
-            f"insert into keeping ({KEY}, retention, condensed, pruned) values (?, ?, ?, ?, '', ?, ?) "
-            f"on conflict ({KEY}) do update set gone = null, "
-            "condensed = case when excluded.condensed < condensed then excluded.condensed else condensed end",
+            f"insert into keeping ({KEPT}) values (?, ?, ?, ?, '', ?, ?) {BACK}",
             ((*row[1:5], condensed, self.now) for row in self.added),
         )
         db.many(
             f"update keeping set retention = ? where {WHERE} and retention <> ?",
             ((*row, row[0]) for row in self.retentions),
         )
+
+    def settle(self, db: Database) -> None:
+        """What follows from that. Needs the same transaction."""
+        expect(db, {row[4] for row in self.added}, self.now)
+        expect_no_more(db, {row[3] for row in self.removed})
+        changed(db, [row[-1] for row in self.changed])
+        if self.removed:
+            forget(db)
+        hold_healths(db)
+        write_transitions(db, _recovered(db, self.failing, self.now))
 
 
 def _recovered(db: Database, failing: list[tuple[Any, ...]], now: float) -> list[tuple[Any, ...]]:

@@ -22,6 +22,20 @@ from reconciler.store.schema import steps
 if TYPE_CHECKING:
     from tests.contract.conftest import Rig
 
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite", "postgresql"], indirect=True)
+
+
+FULL_DISK = {
+    "sqlite": [
+        "create trigger full_disk before insert on run when new.outcome = 'degraded' begin select raise(fail, 'x'); end"
+    ],
+    "postgresql": [
+        "create function full_disk() returns trigger language plpgsql as $$ begin raise exception 'x'; end $$",
+        """create trigger full_disk before insert on run for each row when (new.outcome = 'degraded')
+        execute function full_disk()""",
+    ],
+}
+
 
 def told(transitions: list[Transition]) -> list[tuple[str, str, str]]:
     return [(t.scope, t.was, t.now) for t in transitions]
@@ -211,7 +225,7 @@ def test_the_regions_of_a_slice_are_judged_apart(rig: Rig) -> None:
     here, there = sorted(rig.claim(regions=["", "fra"]), key=lambda c: c.region)
     assert [t.region for t in rig.finish([there], "unhealthy")] == ["fra", "", ""]
     rig.finish([here])
-    assert [(s.region, s.health) for s in rig.hands.states()] == [("", "healthy"), ("fra", "degraded")]
+    assert sorted((s.region, s.health) for s in rig.hands.states()) == [("", "healthy"), ("fra", "degraded")]
 
 
 def test_what_failed_and_is_gone_lets_the_rest_be_well(rig: Rig) -> None:
@@ -272,11 +286,14 @@ def test_who_holds_the_store_too_long_is_told_and_nothing_is_lost(rig: Rig) -> N
     rig.apply()
     rig.step(30)
     claims = rig.claim()
-    rig.hands.db.run("pragma busy_timeout = 100")
+    postgres = rig.hands.db.dialect == "postgresql"
+    rig.hands.db.run("set lock_timeout = 100" if postgres else "pragma busy_timeout = 100")
     other = rig.more()
     started = time.monotonic()
     with other.db.transaction():
-        with pytest.raises(StoreError, match="locked by another process") as caught:
+        if postgres:
+            other.db.run("select 1 from schedule for update")
+        with pytest.raises(StoreError, match=r"locked by (another process|somebody else)") as caught:
             rig.finish(claims)
         assert caught.value.hint
         with pytest.raises(StoreError, match="locked"):
@@ -294,17 +311,16 @@ def test_a_run_that_cannot_be_stored_leaves_none_of_its_batch(rig: Rig) -> None:
     rig.apply()
     rig.step(30)
     claims = rig.claim()
-    rig.sql(
-        "create trigger full_disk before insert on run when new.outcome = 'degraded' begin select raise(fail, 'x'); end"
-    )
+    for statement in FULL_DISK[rig.hands.db.dialect]:
+        rig.sql(statement)
     done = [Finished(claims[0], rig.run(claims[0]), ""), Finished(claims[1], rig.run(claims[1], "degraded"), "")]
     with pytest.raises(StoreError, match="failed: x"):
         rig.hands.finish(done)
     assert [s.running for s in rig.hands.states()] == ["w", "w"]
     assert rig.hands.position() == 0
-    rig.sql("drop trigger full_disk")
+    rig.sql("drop function full_disk cascade" if rig.hands.db.dialect == "postgresql" else "drop trigger full_disk")
     rig.hands.finish(done)
-    assert rig.hands.position() == 2
+    assert len(rig.hands.runs_after(0)[1]) == 2
 
 
 def test_a_run_that_cannot_be_written_does_not_keep_others_out(rig: Rig) -> None:
@@ -323,13 +339,15 @@ def test_a_run_that_cannot_be_written_does_not_keep_others_out(rig: Rig) -> None
 def test_a_store_of_an_older_release_gets_a_schedule(rig: Rig, version: int) -> None:
     rig.apply()
     keys = set(rig.store.slice_digests())
-    for statement in [s for step in steps("sqlite")[version:] for s in step]:
-        made = re.match(r"create (table|trigger) (\w+)", statement)
+    dialect = rig.hands.db.dialect
+    things, also = ("table|function", " cascade") if dialect == "postgresql" else ("table|trigger", "")
+    for statement in [s for step in steps(dialect)[version:] for s in step]:
+        made = re.match(rf"create ({things}) (\w+)", statement)
         if made:
-            rig.sql(f"drop {made[1]} if exists {made[2]}")
+            rig.sql(f"drop {made[1]} if exists {made[2]}{also}")
     rig.sql("delete from schema_version where n > ?", version)
     hands = open_executing(rig.path)
-    assert hands.db.version() == len(steps("sqlite"))
+    assert hands.db.version() == len(steps(dialect))
     done = hands.reconcile()
     assert done is not None
     assert done.added == 2
