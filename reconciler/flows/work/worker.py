@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler._version import __version__
@@ -24,13 +23,16 @@ from reconciler.flows.work.events import Event, Fault, ScriptsHeld, Started, Sto
 from reconciler.flows.work.floor import Floor
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
-from reconciler.store.open import open_executing, open_to_read, store_path
+from reconciler.store.address import is_postgres
+from reconciler.store.open import open_executing, open_to_read, store_path, there
 from reconciler.store.schema import KNOWN
+from reconciler.store.sql_writer import SqlStore
 from reconciler.store.users import TABLES
 from reconciler.versioning.stored import census, heads
 
 if TYPE_CHECKING:
     from reconciler.flows.work.tracing import Traces
+    from reconciler.store.database import Database
     from reconciler.store.executing import Executing
     from reconciler.store.port import Reader
 
@@ -45,19 +47,18 @@ _CACHE_KIB = 8192
 
 
 class StoreHands:
-    """Implements :class:`reconciler.flows.work.clerk.Hands`: two connections to one store."""
+    """Implements :class:`reconciler.flows.work.clerk.Hands`: two connections to a file, one to a server."""
 
     def __init__(self, address: str, *, again: bool = False) -> None:
         """``again``: it was there before; where it isn't now, no empty one is made in its place, in which everything
         that waits to be stored would be lost."""
-        path = store_path(address)
-        if again and not Path(path).exists():
-            raise StoreError(f"the store {path} isn't there any more", hint="bring it back: mount it, or restore it")
+        if again and not there(address):
+            raise StoreError(
+                f"the store {store_path(address)} isn't there any more", hint="bring it back: mount it, or restore it"
+            )
         executing = open_executing(address)
         try:
-            self._store = open_to_read(address)
-            for db in (executing.db, self._store.db):
-                db.run(f"pragma cache_size=-{_CACHE_KIB}")
+            self._store = SqlStore(executing.db) if is_postgres(address) else _read_beside(address, executing.db)
         except BaseException:
             executing.close()
             raise
@@ -70,6 +71,13 @@ class StoreHands:
             self.executing.close()
         finally:
             self._store.close()
+
+
+def _read_beside(address: str, writing: Database) -> SqlStore:
+    store = open_to_read(address)
+    for db in (writing, store.db):
+        db.run(f"pragma cache_size=-{_CACHE_KIB}")
+    return store
 
 
 @dataclass(slots=True)
