@@ -9,6 +9,8 @@ from typing import Any
 
 from reconciler._version import __version__
 from reconciler.flows.work.events import (
+    AutomationEnded,
+    AutomationStarted,
     Changed,
     ClockMoved,
     Dropped,
@@ -29,7 +31,14 @@ from reconciler.report.output import Output
 from reconciler.report.style import Style, count, safe
 
 _COLOURS: dict[Health, str] = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
-_NAMES = {"ScriptsHeld": "scripts", "StoreAway": "storeAway", "StoreBack": "storeBack", "ClockMoved": "clockMoved"}
+_NAMES = {
+    "ScriptsHeld": "scripts",
+    "AutomationStarted": "automationStarted",
+    "AutomationEnded": "automationEnded",
+    "StoreAway": "storeAway",
+    "StoreBack": "storeBack",
+    "ClockMoved": "clockMoved",
+}
 
 
 def teller(output: Output, clock: Callable[[], float] = time.time) -> Callable[[Event], None]:
@@ -111,6 +120,13 @@ def _sentence(event: Event) -> str:
         case Taken():
             changes = f"{event.added:,} new, {event.changed:,} changed, {event.removed:,} gone"
             return f"generation {event.generation} taken over: slices {changes}"
+        case AutomationStarted():
+            about = f" of {event.context}" if event.context else ""
+            return f"automation {event.automation}: run {event.run} began, by {event.event_name}{about}"
+        case AutomationEnded():
+            took = f" after {event.seconds:.1f} seconds" if event.seconds is not None else ""
+            why = f": {event.reason}" if event.reason else ""
+            return f"automation {event.automation}: run {event.run} ended as {event.status}{took}{why}"
         case StoreAway():
             kept = f"; {count(event.kept, 'finished run')} kept until it is back" if event.kept else ""
             return f"the store is away: {event.sentence}{kept}"

@@ -233,10 +233,11 @@ class Kept(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Whether there is anything to do. ``tick_at``: of the first trigger; ``ready_at``: of the first run, free or left
+    """Whether there is anything to do. ``generation``: the newest; ``tick_at``: of the first trigger; ``ready_at``: of the first run, free or left
     by a worker that died."""
 
     now: float
+    generation: int
     happened: bool
     tick_at: float | None
     ready_at: float | None

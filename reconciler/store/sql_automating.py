@@ -67,14 +67,15 @@ class SqlAutomating(RunsGoing, RunsSeen, HealthRows):
     def look(self) -> Look:
         """See the protocol."""
         row = self.db.rows(
-            f"select {self.db.now}, exists (select 1 from event where handled_at is null), "
+            f"select {self.db.now}, (select coalesce(max(n), 0) from generation), "
+            "exists (select 1 from event where handled_at is null), "
             "exists (select 1 from transition where handled_at is null), "
             "(select min(due_at) from trigger_state where due_at is not null), "
             "(select min(ready_at) from automation_run where ended is null and lease = 0), "
             "(select min(lease_until) from automation_run where lease <> 0)"
         )[0]
-        ready = [at for at in row[4:] if at is not None]
-        return Look(row[0], bool(row[1] or row[2]), row[3], min(ready, default=None))
+        ready = [at for at in row[5:] if at is not None]
+        return Look(row[0], row[1], bool(row[2] or row[3]), row[4], min(ready, default=None))
 
     def happened(self, limit: int) -> tuple[list[EventRow], list[Transition]]:
         """See the protocol."""

@@ -60,6 +60,26 @@ class Taken(NamedTuple):
     removed: int
 
 
+class AutomationStarted(NamedTuple):
+    """A run of an automation began, by an event about ``context`` (mostly a system)."""
+
+    run: int
+    automation: str
+    event_name: str
+    context: str | None
+
+
+class AutomationEnded(NamedTuple):
+    """It ended: ``success``, ``failed``, ``cancelled``, or ``skipped`` before it began. ``seconds`` since it was asked
+    for."""
+
+    run: int
+    automation: str
+    status: str
+    reason: str | None
+    seconds: float | None
+
+
 class StoreAway(NamedTuple):
     """The store doesn't answer. ``kept``: finished runs that wait for it."""
 
@@ -124,6 +144,8 @@ Event = (
     | ScriptsHeld
     | Changed
     | Taken
+    | AutomationStarted
+    | AutomationEnded
     | StoreAway
     | StoreBack
     | ClockMoved
