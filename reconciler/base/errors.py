@@ -93,15 +93,23 @@ class StoreError(GitopsError):
     """The store can't be read or written; what was applied before is intact."""
 
 
+UNFINISHED = 1_000_000
+"""The version of tables that a copy hasn't filled yet, which no release knows."""
+
+
 class StoreTooNew(StoreError):
     """The store's tables are at version ``found``, this release knows up to ``known``."""
 
     def __init__(self, where: str, found: int, known: int) -> None:
-        super().__init__(
-            f"the store {where} was written by a newer release "
-            f"(its tables are at version {found}, this one knows {known})",
-            hint="use that release or a later one",
-        )
+        if found == UNFINISHED:
+            message, hint = f"the store {where} is a copy that isn't finished", "run the same gitops store copy again"
+        else:
+            message = (
+                f"the store {where} was written by a newer release "
+                f"(its tables are at version {found}, this one knows {known})"
+            )
+            hint = "use that release or a later one"
+        super().__init__(message, hint=hint)
         self.found, self.known = found, known
 
 

@@ -25,11 +25,12 @@ declare
   name text;
 begin
   for day in first..last loop
-    name := 'run_' || to_char(to_timestamp(day * 86400) at time zone 'UTC', 'YYYYMMDD');
+    name := 'run_' || to_char(to_timestamp(day * 86400::bigint) at time zone 'UTC', 'YYYYMMDD');
     if to_regclass(name) is null
-      and not exists (select 1 from run_rest where slot >= day * 86400 and slot < (day + 1) * 86400) then
+      and not exists (
+        select 1 from run_rest where slot >= day * 86400::bigint and slot < (day + 1) * 86400::bigint) then
       execute format('create table %I partition of run for values from (%s) to (%s)',
-        name, day * 86400, (day + 1) * 86400);
+        name, day * 86400::bigint, (day + 1) * 86400::bigint);
       made := made + 1;
     end if;
   end loop;

@@ -1,4 +1,4 @@
-"""``gitops store status|upgrade|backup|restore``."""
+"""``gitops store status|upgrade|backup|restore|copy``."""
 
 from __future__ import annotations
 
@@ -117,6 +117,28 @@ def restore(where: Where, output: Output, *, file: Path, force: bool, lock_timeo
         from reconciler.report.file_text import restored_text
 
         output.lines(restored_text(path, str(file), done))
+
+
+@command.command(cls=Command)
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--force", is_flag=True, help="Although workers are alive: what they do from now on isn't in the copy.")
+@prints(quiet=True)
+def copy(output: Output, *, source: str, target: str, force: bool) -> None:
+    """Copy the store FROM, a file or postgresql://..., to TO, where there is none yet.
+
+    All of it as it is at one moment, compared by digests. Killed, TO is no store, and the same command goes on.
+    """
+    from reconciler.report.copied import copied_json, copied_text
+    from reconciler.report.progress import progress_for
+    from reconciler.store.copying import copy_store
+
+    with progress_for(output) as progress:
+        done = copy_store(source, target, force=force, progress=progress)
+    if output.json:
+        output.data(copied_json(done))
+    else:
+        output.lines(copied_text(done, output.style))
 
 
 def _path(where: Where) -> str:
