@@ -40,6 +40,7 @@ class Acting:
         self.executing = open_executing(str(address))
         self.at = START
         self.executing.db.tell_time(lambda: self.at)
+        self.sandboxes = Sandboxes(shipped_default(), None)
         self.environ: dict[str, str] = {}
         self.deny: tuple[str, ...] = ()
         self.before_asking: Callable[[], object] | None = None
@@ -47,7 +48,8 @@ class Acting:
         self.payload: dict[str, Any] = {"systemId": "shop", "newStatus": "unhealthy"}
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end what starts scripts."""
+        self.sandboxes.close()
         self.store.close()
         self.executing.close()
 
@@ -90,8 +92,8 @@ class Acting:
                 self.before_asking()
             return question(Stores(self.executing.db))
 
-        sandboxes = Sandboxes(shipped_default(), None)
-        return Hands(ask, guard=Guard(self.deny), resolver=Resolver(FromEnvironment(self.environ)), sandboxes=sandboxes)
+        resolver = Resolver(FromEnvironment(self.environ))
+        return Hands(ask, guard=Guard(self.deny), resolver=resolver, sandboxes=self.sandboxes)
 
     def identity(self, **changes: Any) -> Identity:
         """Of the automation as it is stored."""
@@ -102,10 +104,11 @@ class Acting:
     def doing(self, action: str, config: Mapping[str, Any], **changes: Any) -> Doing:
         """The action as a walk asks for it, with its defaults filled in."""
         loaded = load(ACTIONS[action])
+        pin = changes.pop("pin", f"{action}@{ACTIONS[action].head}")
         given: dict[str, Any] = {
             "path": "actions[0]",
             "spec_path": ("spec", "actions", 0),
-            "action": f"{action}@{ACTIONS[action].head}",
+            "action": pin,
             "id": "it",
             "config": loaded.dump(loaded.validate(dict(config))),
             "context": {
@@ -120,7 +123,7 @@ class Acting:
         return Doing(**given)
 
     def perform(self, action: str, config: Mapping[str, Any], **changes: Any) -> Performed:
-        """Do it now."""
+        """Do it now, in the name of the automation as it is stored."""
         return asyncio.run(self._perform(self.doing(action, config, **changes), self.identity()))
 
     def perform_as(self, identity: Identity, action: str, config: Mapping[str, Any]) -> Performed:
@@ -137,7 +140,6 @@ class Acting:
             return await perform(doing, identity, hands)
         finally:
             await hands.aclose()
-            await asyncio.to_thread(hands.sandboxes.close)
 
 
 MESSAGE = {"message": "hello"}

@@ -27,7 +27,7 @@ class Hands:
         self.ask = ask
         self.guard = guard
         self._resolver = resolver
-        self.sandboxes = sandboxes
+        self._sandboxes = sandboxes
         self._at_once = at_once
 
     @cached_property
@@ -42,7 +42,7 @@ class Hands:
         """The sandbox, with places of its own, so that slow checks don't hold up what reacts to them."""
         from reconciler.execute.script import Script
 
-        return Script(self.sandboxes, at_once=self._at_once)
+        return Script(self._sandboxes, at_once=self._at_once)
 
     @cached_property
     def notifying(self) -> asyncio.Semaphore:
