@@ -10,6 +10,7 @@ from reconciler.base.errors import StoreError
 from reconciler.store.pg_connect import driver
 
 INTACT = "what was applied before is intact"
+_FORM = "postgresql://user@host:5432/database"
 _SERVER = "start it, or check host and port of the address"
 
 # By SQLSTATE, the first that fits: the whole code, or the class of it.
@@ -32,7 +33,7 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     ("55P03", "{where} is locked by somebody else for too long; {intact}", "try again, or look at pg_stat_activity"),
     ("40P01", "{where} ended one of two that waited for each other; {intact}", "try again"),
     ("40", "somebody else wrote to {where} at the same time; {intact}", "try again"),
-    ("42P07", "the database {where} has tables of another program: {said}", "give the store a schema or a database"),
+    ("42P07", "{where} has tables of another program: {said}", "give the store a schema or a database of its own"),
     ("42P01", "the tables of {where} aren't those of a store: {said}", "check its search_path, or name another store"),
     ("42703", "the tables of {where} aren't those of a store: {said}", "check its search_path, or name another store"),
     ("XX001", "{where} is damaged: {said}", "restore it from a backup"),
@@ -78,11 +79,14 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("password authentication failed", "{where} refused the password", _SENTENCES[0][2]),
     ("no password supplied", "{where} wants a password", "give it in PGPASSWORD, in ~/.pgpass, or in the address"),
     ("no pg_hba.conf entry", "{where} has no entry in its pg_hba.conf for this", "add one there, or use TLS"),
-    ("does not exist", "{said}: {where}", "create it, or name another in the address"),
+    ('role "', "{where} knows no such user", "create it (createuser), or name another in the address"),
+    ("does not exist", "there is no such database: {where}", "create it (createdb), or name another in the address"),
     ("too many", "{where} has no connection left", _SENTENCES[6][2]),
     ("remaining connection slots", "{where} has no connection left", _SENTENCES[6][2]),
     ("starting up", "{where} isn't ready yet: it is starting up", "try again in a moment"),
     ("shutting down", "{where} is going down", "try again once it is back"),
+    ("servname", "the address {where} can't be understood", _FORM),
+    ("response to ssl negotiation", "what answers at {where} is no PostgreSQL", _SERVER),
     ("certificate", "the certificate of {where} can't be trusted", "check sslmode and sslrootcert of the address"),
     ("ssl", "{where} and this client find no way to encrypt", "check sslmode of the address"),
     ("name or service not known", "the host of {where} isn't known", "check the address"),
@@ -103,10 +107,9 @@ def _of_the_connection(where: str, error: Any) -> StoreError:
     text = str(error).lower()
     for word, sentence, hint in _WORDS:
         if word in text:
-            said = "the database or the role doesn't exist"
-            return StoreError(sentence.format(where=where, said=said, intact=INTACT), hint=hint)
+            return StoreError(sentence.format(where=where, intact=INTACT), hint=hint)
     if isinstance(error, driver().OperationalError):
         return StoreError(f"the connection to {where} failed; {INTACT}", hint=_SERVER)
     if isinstance(error, driver().ProgrammingError):
-        return StoreError(f"the address {where} can't be understood", hint="postgresql://user@host:5432/database")
+        return StoreError(f"the address {where} can't be understood", hint=_FORM)
     return StoreError(f"the store {where} failed ({type(error).__name__}); {INTACT}")
