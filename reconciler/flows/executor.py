@@ -57,7 +57,7 @@ class ConfiguredExecutor(Executor):
 
     def __init__(self, resolver: Resolver, guard: Guard, sandboxes: Sandboxes, *, at_once: int | None) -> None:
         super().__init__(resolver, guard, factories={"script": partial(_script, sandboxes, at_once)})
-        self.sandboxes = sandboxes
+        self.resolver, self.guard, self.sandboxes = resolver, guard, sandboxes
 
     def prepare(self, body: bytes) -> Prepared:
         """What another release stored is brought to this one's form first. Raises ``ValueError`` where it can't be."""

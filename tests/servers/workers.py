@@ -13,7 +13,8 @@ from reconciler.flows.work.events import Event, Started
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.worker import Signals, StoreHands, Worker
 from reconciler.model.run import Run
-from reconciler.store.open import open_executing
+from reconciler.store.database import Database
+from reconciler.store.open import open_database, open_executing
 from reconciler.store.sql_executing import SqlExecuting
 
 E = TypeVar("E", bound=Event)
@@ -95,11 +96,17 @@ def working(
         made.executing.db.tell_time(clock)
         return made
 
+    def database() -> Database:
+        db = open_database(str(store))
+        db.tell_time(clock)
+        return db
+
     async def main() -> None:
         signals = Signals()
         mine = open_executing(str(store))
         mine.db.tell_time(clock)
-        made = worker(str(store), knobs or Knobs(grace=5.0, scripts=2), environ or {}, events.append, opened=hands)
+        knobs_ = knobs or Knobs(grace=5.0, scripts=2)
+        made = worker(str(store), knobs_, environ or {}, events.append, opened=hands, database=database)
         shift = Shift(store, made, signals, events, clock, mine)
         shift.ended = asyncio.create_task(made.live(signals))
         try:

@@ -92,6 +92,12 @@ class Address(_Addresses):
     envvar="GITOPS_TRACES",
     help="Send a span for each run to where the OTEL_ variables say. Needs the extra otel. [GITOPS_TRACES]",
 )
+@click.option(
+    "--no-automations",
+    is_flag=True,
+    envvar="GITOPS_NO_AUTOMATIONS",
+    help="Run checks only, and leave automations to other workers. [GITOPS_NO_AUTOMATIONS]",
+)
 @reads_store()
 @prints(stream=True)
 def command(
@@ -106,6 +112,7 @@ def command(
     regions: tuple[str, ...],
     metrics: tuple[str, int] | None,
     traces: bool,
+    no_automations: bool,
 ) -> int:
     """Run every slice of the store on its schedule, until told to stop.
 
@@ -130,5 +137,6 @@ def command(
         regions=regions or (LOCAL,),
         metrics=metrics,
         traces=traces,
+        automations=not no_automations,
     )
     return work(where.settled().store, knobs, os.environ, teller(output))

@@ -117,7 +117,7 @@ class Engine(threading.Thread):
             while not self._stopping.is_set():
                 wait = await self._turn(desk, leader, runner)
                 await self._rest(wait)
-            self.released = await self._stop(runner)
+            self.released = await self._wind_down(runner)
         finally:
             await self._end(desk, leader)
             await hands.aclose()
@@ -182,7 +182,7 @@ class Engine(threading.Thread):
             except TimeoutError:
                 return
 
-    async def _stop(self, runner: Runner) -> int:
+    async def _wind_down(self, runner: Runner) -> int:
         deadline = time.monotonic() + self._grace
         stopped = asyncio.create_task(runner.stop(self._grace))
         while not stopped.done() and not self._at_once.is_set() and time.monotonic() < deadline:

@@ -27,6 +27,7 @@ class Knobs:
     regions: tuple[str, ...] = (LOCAL,)
     metrics: tuple[str, int] | None = None
     traces: bool = False
+    automations: bool = True
     lease: float = LEASE
     poll: float = 0.5
     batch: float = 0.05

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciler._version import __version__
@@ -31,6 +32,7 @@ from reconciler.store.users import TABLES
 from reconciler.versioning.stored import census, heads
 
 if TYPE_CHECKING:
+    from reconciler.flows.automating.engine import Engine
     from reconciler.flows.work.tracing import Traces
     from reconciler.store.database import Database
     from reconciler.store.executing import Executing
@@ -132,7 +134,7 @@ def _leave(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class Worker:
-    """One process. ``opened`` opens the store another way, for the clerk's thread."""
+    """One process. ``opened`` opens the store another way, for the clerk's thread; ``database`` for automations."""
 
     def __init__(
         self,
@@ -142,9 +144,11 @@ class Worker:
         tell: Tell,
         *,
         opened: Callable[[], Hands] | None = None,
+        database: Callable[[], Database] | None = None,
     ) -> None:
         self._address, self._knobs, self._tell = address, knobs, tell
         self._opened = opened or (lambda: StoreHands(address, again=self._begun))
+        self._database = database
         self._begun = False
         self._environ = {**environ, SCRIPTS: str(knobs.scripts)}
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
@@ -166,6 +170,7 @@ class Worker:
             register=self._register,
         )
         self._floor = Floor(self._id, self._knobs, executor, self._clerk, self._tally)
+        self._automations = self._engine(executor)
         endpoint = Endpoint(self._pages())
         try:
             if self._knobs.traces:
@@ -174,6 +179,8 @@ class Worker:
                 started = started._replace(metrics=await endpoint.open(*self._knobs.metrics))
             self._tell(started)
             self._clerk.serve(self._floor)
+            if self._automations is not None:
+                self._automations.start()
             probing = asyncio.create_task(self._probe(executor))
             await signals.asked.wait()
             probing.cancel()
@@ -228,19 +235,38 @@ class Worker:
         """In good order: no more claims, runs in flight have their grace, the rest is given back."""
         self._stopping = True
         self._clerk.stop_claiming()
+        if self._automations is not None:
+            self._automations.stop()
         self._floor.close()
         self._tell(Stopping(self._floor.running, self._knobs.grace))
-        drained = asyncio.create_task(self._floor.drained(self._knobs.grace))
+        drained = asyncio.create_task(self._drained())
         hurried = asyncio.create_task(signals.at_once.wait())
         await asyncio.wait((drained, hurried), return_when=asyncio.FIRST_COMPLETED)
         for task in (drained, hurried):
             task.cancel()
         self._floor.cancel()
         await self._floor.drained(1.0)
+        if self._automations is not None:
+            await asyncio.to_thread(self._automations.leave, _LAST_WORD)
         unsaved = await asyncio.to_thread(self._clerk.leave, _LAST_WORD)
         await asyncio.sleep(0)  # what the clerk said last
         self._tell(Stopped(sum(self._tally.runs.values()), self._tally.given_back, unsaved))
         return unsaved
+
+    async def _drained(self) -> None:
+        """What goes on may end within the grace: runs of checks, and steps of automations."""
+        await self._floor.drained(self._knobs.grace)
+        if self._automations is not None:
+            await asyncio.to_thread(self._automations.join, self._knobs.grace)
+
+    def _engine(self, executor: ConfiguredExecutor) -> Engine | None:
+        if not self._knobs.automations:
+            return None
+        from reconciler.flows.automating.beside import make_engine, opener
+
+        opened = self._database or opener(self._address)
+        say = partial(self._post, self._tell)
+        return make_engine(self._id, self._knobs, executor, opened=opened, say=say)
 
     def _endings(self, executor: ConfiguredExecutor) -> list[Awaitable[None]]:
         traces = self._floor.traces
