@@ -6,7 +6,7 @@ No metric has a label per slice: of ten thousand slices that would be ten thousa
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -21,8 +21,11 @@ from reconciler.flows.work.tally import Spread, Tally
 class Metrics:
     """A registry of its own, so that nothing of the libraries gets in."""
 
-    def __init__(self, tally: Tally, floor: Floor, clerk: Clerk) -> None:
-        self._tally, self._floor, self._clerk = tally, floor, clerk
+    def __init__(
+        self, tally: Tally, floor: Floor, clerk: Clerk, beside: Callable[[], Iterator[Metric]] | None = None
+    ) -> None:
+        """``beside`` are those of automations, where this worker has them."""
+        self._tally, self._floor, self._clerk, self._beside = tally, floor, clerk, beside
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -36,6 +39,8 @@ class Metrics:
         yield from self._slots()
         yield from self._store()
         yield self._health()
+        if self._beside is not None:
+            yield from self._beside()
         build = GaugeMetricFamily("gitops_build_info", "Release of the worker.", labels=["version", "python"])
         build.add_metric([__version__, platform.python_version()], 1)
         yield build

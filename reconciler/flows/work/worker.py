@@ -20,7 +20,7 @@ from reconciler.flows.executor import SCRIPTS, ConfiguredExecutor, make_executor
 from reconciler.flows.readers import KNOWS
 from reconciler.flows.work.clerk import Clerk, Hands
 from reconciler.flows.work.endpoint import PLAIN, Endpoint
-from reconciler.flows.work.events import Event, Fault, ScriptsHeld, Started, Stopped, Stopping, Untraced
+from reconciler.flows.work.events import Changed, Event, Fault, ScriptsHeld, Started, Stopped, Stopping, Untraced
 from reconciler.flows.work.floor import Floor
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
@@ -166,7 +166,7 @@ class Worker:
             self._knobs,
             self._opened,
             post=self._post,
-            tell=self._tell,
+            tell=self._told,
             register=self._register,
         )
         self._floor = Floor(self._id, self._knobs, executor, self._clerk, self._tally)
@@ -282,8 +282,9 @@ class Worker:
             return {}
         from reconciler.flows.work.metrics import Metrics
 
+        beside = self._automations.tally.families if self._automations is not None else None
         return {
-            "/metrics": Metrics(self._tally, self._floor, self._clerk).page,
+            "/metrics": Metrics(self._tally, self._floor, self._clerk, beside).page,
             "/healthz": lambda: (200, PLAIN, "alive\n"),
             "/readyz": self._ready,
         }
@@ -315,6 +316,12 @@ class Worker:
         """Called by the clerk's thread. After the loop's end there is nobody to tell."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _told(self, event: Event) -> None:
+        """What the clerk tells; of a change of health automations needn't find out by themselves."""
+        self._tell(event)
+        if isinstance(event, Changed) and self._automations is not None:
+            self._automations.nudge()
 
     def _fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
