@@ -55,6 +55,7 @@ class Walker:
         self._steps: dict[int, Step] = {}
         self._made: list[tuple[str, str, Mapping[str, Any]]] = []
         self._saving = asyncio.Lock()
+        self._lost: Exception | None = None
         self._version = self._saved = self._before_next = self._now = 0
         self._entered = 0
 
@@ -110,6 +111,9 @@ class Walker:
             came = await HANDLERS[here.kind](self, here)
         except Broken as broken:
             came = Came("failed", f"{here.path}: {broken}", error=str(broken))
+        except Exception as error:
+            self._lost = self._lost or error
+            raise
         came = self._leave(here, came)
         if came.how == "waiting":
             await self.settle()
@@ -133,6 +137,8 @@ class Walker:
 
     async def settle(self, *, performing: bool = False) -> None:
         """Save what has to be saved by now; ``performing``: an action is about to be performed."""
+        if self._lost is not None:
+            raise self._lost
         if self._saved < (self._before_next if performing else self._now) or len(self._steps) >= _BATCH:
             await self._save()
 
@@ -255,10 +261,17 @@ class Walker:
         async with self._saving:
             if self._saved >= wanted:
                 return
+            if self._lost is not None:
+                raise self._lost
             version, steps, made = self._version, self._steps, self._made
             self._steps, self._made = {}, []
             ordered = [steps[seq] for seq in sorted(steps)]
-            await self.world.save(Progress(ordered, self.memory.waits(), self.memory.written(), made))
+            try:
+                await self.world.save(Progress(ordered, self.memory.waits(), self.memory.written(), made))
+            except Exception as error:
+                # Another branch may be about to save: without these records, and for a run that isn't ours any more.
+                self._lost = error
+                raise
             self._saved = version
 
 

@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from reconciler.automate.port import Doing, Done, Event, Performed, Progress, Started, Step, Wait, Walked
+from reconciler.automate.port import (
+    Again,
+    Doing,
+    Done,
+    Event,
+    NotDone,
+    Performed,
+    Progress,
+    Started,
+    Step,
+    Wait,
+    Walked,
+)
 from reconciler.automate.walk import matches, walk
 from reconciler.base.canonical import loads
 from reconciler.kinds.validate import validate
@@ -40,9 +52,9 @@ class Stage:
         self.steps: dict[int, Step] = {}
         self.waits: dict[str, Wait] = {}
         self.snapshot: bytes | None = None
-        self.alive = -1
         self.asked = 0
-        self.before_save: Callable[[Progress], None] = lambda progress: None
+        self.performing: Callable[[Doing], None] = lambda doing: None
+        self.saving: Callable[[Progress, bool], None] = lambda progress, kept: None
 
     def now(self) -> float:
         return self.at
@@ -59,27 +71,27 @@ class Stage:
     async def perform(self, doing: Doing) -> Performed:
         await asyncio.sleep(0)
         self.done.append(doing)
+        self.performing(doing)
         answer = self.answers.get(doing.id or "", self.answers.get(doing.path, Done({})))
-        if callable(answer):
-            return answer(doing)
-        if isinstance(answer, (tuple, list)) and not hasattr(answer, "_fields"):
-            return answer[doing.attempt - 1]
-        return answer
+        if isinstance(answer, (Done, Again, NotDone)):
+            return answer
+        return answer(doing) if callable(answer) else answer[doing.attempt - 1]
 
     async def save(self, progress: Progress) -> None:
-        self.before_save(progress)
-        if self.alive == 0:
-            raise Killed
+        self.saving(progress, False)
         await asyncio.sleep(0)
-        self.alive -= 1
         self.saves.append(progress)
         self.snapshot = progress.snapshot
         self.steps |= {step.seq: step for step in progress.steps}
         self.waits = {wait.path: self._merged(wait) for wait in progress.waits}
+        self.saving(progress, True)
 
     def _merged(self, wait: Wait) -> Wait:
+        """A wait that is over stays so, whatever a walk saves that didn't know it yet."""
         before = self.waits.get(wait.path)
-        return before if before is not None and before.armed_at == wait.armed_at else wait
+        if before is None or before.armed_at != wait.armed_at:
+            return wait
+        return replace(wait, resumed=before.resumed, payload=before.payload)
 
     def walk(self) -> Walked:
         """Once, from what is saved."""

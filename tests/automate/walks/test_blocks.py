@@ -302,8 +302,8 @@ def test_an_action_that_asks_for_it_is_tried_again(stage: Staged) -> None:
 
 
 def test_artifacts_are_read_by_later_blocks_and_later_runs(stage: Staged) -> None:
-    create = {"action": "incident.create@1", "id": "incident", "config": {"title": "down"}}
-    actions = [
+    create: dict[str, Any] = {"action": "incident.create@1", "id": "incident", "config": {"title": "down"}}
+    actions: list[Any] = [
         {"choose": [{"when": "trigger.id == 'down'", "sequence": [create]}]},
         {"action": "incident.resolve@1", "config": {"incident": "{{ artifacts.incident.incident.id }}"}},
     ]
@@ -317,14 +317,17 @@ def test_artifacts_are_read_by_later_blocks_and_later_runs(stage: Staged) -> Non
     assert [doing.config["incident"] for doing in later.done] == ["inc-0"]
 
 
-def test_loops_are_bounded(stage: Staged) -> None:
+def test_loops_are_bounded(stage: Staged, monkeypatch: pytest.MonkeyPatch) -> None:
     run = stage("[{repeat: {while: 'true', maxIterations: 5, sequence: [{variables: {a: 1}}]}}]")
     assert run.finish().status == "success"
     assert run.step("actions[0]").result == {"rounds": 5, "ended": "maxIterations"}
+    monkeypatch.setattr("reconciler.automate.walker.MAX_STEPS", 1200)
     nested = "[{repeat: {count: 10000, sequence: [{repeat: {count: 10000, sequence: [{variables: {a: 1}}]}}]}}]"
-    walked = stage(nested).finish()
+    run = stage(nested)
+    walked = run.finish()
     assert walked.status == "failed"
-    assert "100000 blocks at most" in walked.reason
+    assert "a run enters 1200 blocks at most" in walked.reason
+    assert len(run.saves) > 2, "records of steps aren't held back until the end"
 
 
 @pytest.mark.parametrize(
