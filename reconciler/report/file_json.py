@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.report.diagnostics_json import FORMAT
 from reconciler.store.backup import BackedUp
-from reconciler.store.examine import Facts
+from reconciler.store.examine import Facts, Server
 from reconciler.store.restore import Restored
 from reconciler.store.upgrade import Upgraded
 
@@ -28,6 +28,16 @@ def facts_json(facts: Facts) -> dict[str, Any]:
             for w in facts.workers
         ],
         "damage": None if facts.damage is None else list(facts.damage),
+        "server": None if facts.server is None else _server(facts.server),
+    }
+
+
+def _server(server: Server) -> dict[str, Any]:
+    return {
+        "version": server.version,
+        "days": {"tables": server.days, "first": server.first or None, "last": server.last or None},
+        "connections": {"database": server.ours, "server": server.connections, "most": server.most},
+        "estimated": list(server.estimated),
     }
 
 

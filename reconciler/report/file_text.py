@@ -1,14 +1,15 @@
-"""The file of a store, and what was done to it, as people read it."""
+"""What a store holds, and what was done to it, as people read it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.base.errors import UNFINISHED
 from reconciler.report.moments import moment
 from reconciler.report.style import Style, count, safe
 from reconciler.report.table import pairs, table
 from reconciler.store.backup import BackedUp
-from reconciler.store.examine import Facts
+from reconciler.store.examine import Facts, Server
 from reconciler.store.restore import Restored
 from reconciler.store.schema import KNOWN
 from reconciler.store.upgrade import Upgraded
@@ -27,19 +28,32 @@ def facts_text(facts: Facts, style: Style) -> Iterator[str]:
         ("Generation", f"{facts.generation}" if facts.generation else "nothing was applied yet"),
         ("Runs", f"from {moment(facts.runs[0])} to {moment(facts.runs[1])}" if facts.runs else "none"),
         ("Workers", _workers(facts)),
+        *([] if facts.server is None else _server(facts.server)),
         *([] if facts.damage is None else [("Checked", "; ".join(facts.damage) or "nothing is damaged")]),
     ]
+    guessed = facts.server.estimated if facts.server else ()
     yield from pairs(lines, style)
     yield ""
-    yield from table(["TABLE", "ROWS"], [[name, f"{rows:,}"] for name, rows in facts.counts.items()], style)
+    yield from table(
+        ["TABLE", "ROWS"], [[n, f"{'about ' * (n in guessed)}{rows:,}"] for n, rows in facts.counts.items()], style
+    )
 
 
 def _tables(facts: Facts) -> str:
+    if facts.version == UNFINISHED:
+        return "of a copy that isn't finished; the same gitops store copy goes on with it"
     if facts.version > facts.known:
         return f"version {facts.version}, of a newer release: this one knows {facts.known} and can't use the store"
     if facts.version < facts.known:
         return f"version {facts.version}; gitops store upgrade brings them to {facts.known}"
     return f"version {facts.version}, which this release reads and writes"
+
+
+def _server(server: Server) -> Iterator[tuple[str, str]]:
+    days = f"{count(server.days, 'day')} in tables of their own"
+    yield "Server", f"PostgreSQL {server.version}"
+    yield "Days of runs", f"{days}, from {server.first} to {server.last}" if server.days else "none"
+    yield "Connections", f"{server.ours} to this database, {server.connections} of {server.most} to the server"
 
 
 def _workers(facts: Facts) -> str:

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.base.errors import StoreError
+from reconciler.store.address import is_postgres, shown
 from reconciler.store.file import Progress, copy, damage, folder_of, lasting, opened, ours, part_of, settle
+
+PG_DUMP = "back a database up by pg_dump --format=custom, and put it back by pg_restore; gitops store copy makes a file"
 
 
 class BackedUp(NamedTuple):
@@ -29,6 +32,8 @@ def back_up(path: str, target: str, *, force: bool = False, progress: Progress |
 
     ``force`` takes the place of a file that is there. Raises ``StoreError``; then ``target`` is as it was.
     """
+    if is_postgres(path):
+        raise StoreError(f"{shown(path)} isn't a file, which is what can be copied here", hint=PG_DUMP)
     started = time.monotonic()
     with opened(path) as source:
         version = ours(source, path)

@@ -1,4 +1,4 @@
-"""What a store's file holds, told without opening it as a store: of whatever version, or damaged."""
+"""What a store holds, told without opening it as a store: of whatever version, or damaged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import suppress
 from typing import NamedTuple
 
+from reconciler.store.address import is_postgres
 from reconciler.store.backup import generation_of
 from reconciler.store.executing import WorkerRow
 from reconciler.store.file import damage, opened, ours
@@ -14,11 +15,27 @@ from reconciler.store.schema import KNOWN
 from reconciler.store.users import OfFile, live_workers
 
 
+class Server(NamedTuple):
+    """What only a database has. ``days`` are how many tables the runs of a day each have, ``first`` and ``last`` of
+    them as ``20260131``. Of ``connections``, ``ours`` are to this database. ``estimated`` names the tables whose rows
+    the server guesses, as counting them would take long."""
+
+    version: str
+    days: int
+    first: str
+    last: str
+    connections: int
+    ours: int
+    most: int
+    estimated: tuple[str, ...]
+
+
 class Facts(NamedTuple):
     """``log`` is the part of ``size`` that is in the log beside the file, both in bytes. ``version`` is that of the
     tables, ``known`` that which this release writes. ``counts`` are rows by table. ``runs`` are the times of the first
     and the last that are kept, None where there is none. ``workers`` are alive at ``now``. ``damage`` is None where it
-    wasn't looked for; where there is some, tables that can't be counted are left out of ``counts``."""
+    wasn't looked for; where there is some, tables that can't be counted are left out of ``counts``. ``server`` is None
+    for a file."""
 
     path: str
     size: int
@@ -31,6 +48,7 @@ class Facts(NamedTuple):
     workers: tuple[WorkerRow, ...]
     now: float
     damage: tuple[str, ...] | None
+    server: Server | None = None
 
     @property
     def usable(self) -> bool:
@@ -40,6 +58,10 @@ class Facts(NamedTuple):
 
 def examine(path: str, *, check: bool = False) -> Facts:
     """Look at a store, all of it at one moment. ``check`` reads everything. Raises ``StoreError`` for what is none."""
+    if is_postgres(path):
+        from reconciler.store.pg_examine import examine_server
+
+        return examine_server(path, check=check)
     with opened(path) as db:
         db.execute("begin")
         version = ours(db, path)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.base.errors import StoreError, StoreInUse, StoreTooNew
-from reconciler.store.backup import automatic_name, generation_of, reason, way_out
+from reconciler.store.address import is_postgres, shown
+from reconciler.store.backup import PG_DUMP, automatic_name, generation_of, reason, way_out
 from reconciler.store.database import MEMORY
 from reconciler.store.file import BESIDE, LOGS, copy, damage, folder_of, lasting, opened, ours, part_of, settle
 from reconciler.store.lock import file_lock
@@ -38,6 +39,8 @@ def restore(path: str, backup: str, *, actor: str, force: bool = False, lock_tim
     """Put the backup in the place of the store. ``force``: although workers or others have it open; what they do until
     they notice, workers within seconds, is done to what was moved aside. Raises ``StoreError``; then nothing changed.
     """
+    if is_postgres(path):
+        raise StoreError(f"{shown(path)} isn't a file, which is what can be replaced here", hint=PG_DUMP)
     if path == MEMORY:
         raise StoreError("a store in memory can't be restored", hint="name a file with --store")
     if Path(path).exists() and Path(backup).exists() and os.path.samefile(path, backup):

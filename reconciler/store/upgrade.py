@@ -10,6 +10,7 @@ import socket
 from typing import NamedTuple
 
 from reconciler.base.errors import StoreTooNew
+from reconciler.store.address import is_postgres
 from reconciler.store.backup import BackedUp, automatic_name, back_up
 from reconciler.store.file import opened, ours
 from reconciler.store.lock import file_lock
@@ -27,8 +28,12 @@ class Upgraded(NamedTuple):
 
 
 def upgrade(path: str, *, actor: str, backup: bool = True, force: bool = False, lock_timeout: float = 10.0) -> Upgraded:
-    """Upgrade the tables. ``force``: although workers of an older release are alive. Raises ``StoreError``; then the
-    store is as it was."""
+    """Upgrade the tables of a file, or of an address; a database isn't backed up first. ``force``: although workers of
+    an older release are alive. Raises ``StoreError``; then the store is as it was."""
+    if is_postgres(path):
+        from reconciler.store.pg_examine import upgrade_server
+
+        return Upgraded(*upgrade_server(path, force=force, lock_timeout=lock_timeout), None)
     if _version(path, force=force) == KNOWN:
         return Upgraded(KNOWN, KNOWN, None)
     with file_lock(f"{path}.lock", actor=actor, host=socket.gethostname(), timeout=lock_timeout):

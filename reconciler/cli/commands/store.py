@@ -15,7 +15,7 @@ _FAILED = 1
 
 @click.group(cls=LazyGroup)
 def command() -> None:
-    """The file of the store: what it holds, copies of it, and its version."""
+    """The store: what it holds, copies of it, its version, and who may do what with it."""
 
 
 @command.command(cls=Command)
@@ -23,7 +23,7 @@ def command() -> None:
 @reads_store()
 @prints()
 def status(where: Where, output: Output, *, check: bool) -> int:
-    """Show size, version, contents and users of the store's file, whatever release wrote it.
+    """Show size, version, contents and users of the store, whatever release wrote it.
 
     Exits with 1 where this release can't use it, or something is damaged.
     """
@@ -50,23 +50,25 @@ def status(where: Where, output: Output, *, check: bool) -> int:
 @reads_store()
 @prints(quiet=True)
 def upgrade(where: Where, output: Output, *, no_backup: bool, force: bool, lock_timeout: float) -> None:
-    """Bring the tables to the version of this release, after a backup beside the store.
+    """Bring the tables to the version of this release, after a backup beside the store's file.
 
     Every other command does that as well when it opens the store, without a backup, unless older workers are alive.
     """
     from reconciler.flows.apply import Actor
+    from reconciler.store.open import store_path
     from reconciler.store.upgrade import upgrade as upgraded
 
     path = _path(where)
+    shown = store_path(path)
     done = upgraded(path, actor=Actor.here().name, backup=not no_backup, force=force, lock_timeout=lock_timeout)
     if output.json:
         from reconciler.report.file_json import upgraded_json
 
-        output.data(upgraded_json(path, done))
+        output.data(upgraded_json(shown, done))
     else:
         from reconciler.report.file_text import upgraded_text
 
-        output.lines(upgraded_text(path, done))
+        output.lines(upgraded_text(shown, done))
 
 
 @command.command(cls=Command)
@@ -142,6 +144,8 @@ def copy(output: Output, *, source: str, target: str, force: bool) -> None:
 
 
 def _path(where: Where) -> str:
+    from reconciler.store.address import is_postgres
     from reconciler.store.open import store_path
 
-    return store_path(where.settled().store)
+    address = where.settled().store
+    return address if is_postgres(address) else store_path(address)
