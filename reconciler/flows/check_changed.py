@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.base.diagnostics import Diagnostic
+from reconciler.flows.accounts import accounts, judges_again
 from reconciler.flows.link import Duplicates, duplicate_faults
 from reconciler.flows.load import FileResult, read_file
 from reconciler.flows.locate import Placer
@@ -142,13 +143,12 @@ class Sides:
     def _judge_again(self, unread: Unread, lost: set[Key]) -> None:
         """Who names one of ``lost`` wasn't blamed for it before.
 
-        Who names an account that came or went is told so by a warning, which only a fresh look gives.
+        Who names an account that came, went or is another is judged by it, which only a fresh look does.
         """
-        accounts = {r.key for r in self.fresh if r.key.kind == "ServiceAccount"}
-        accounts ^= {s.resource.key for s in self.previous if s.resource.key.kind == "ServiceAccount"}
-        if not accounts and not lost:
+        old, new = accounts(s.resource for s in self.previous), accounts(self.fresh)
+        if old == new and not lost:
             return
-        keys = {key for _, key, x in unread.referrers(accounts) if x.lenient}
+        keys = {key for _, key, x in unread.referrers(old.keys() | new.keys()) if judges_again(x, old, new)}
         keys |= {key for _, key, _ in unread.referrers(lost)}
         rows = list(unread.resources(keys=keys))
         self.previous += rows

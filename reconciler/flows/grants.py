@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.base.canonical import loads
 from reconciler.base.diagnostics import Diagnostic, Fault, Path
+from reconciler.flows.acting.permissions import covers
 from reconciler.model.resource import Resource
 
 _HINT = "an operator grants it with gitops source grant"
@@ -31,17 +32,10 @@ def grant_faults(
                 yield locate(r, Fault("secret-not-granted", message, _where(loads(r.body), name), _HINT))
         if r.key.kind == "ServiceAccount":
             for i, permission in enumerate(loads(r.body)["spec"]["permissions"]):
-                if not any(_covers(p, permission) for p in permissions):
+                if not any(covers(p, permission) for p in permissions):
                     message = f"source {source} may not give the permission {permission!r}"
                     path = ("spec", "permissions", i)
                     yield locate(r, Fault("permission-not-granted", message, path, _HINT))
-
-
-def _covers(granted: str, wanted: str) -> bool:
-    """Whether a glob grants a permission, which may be a glob itself and then needs one at least as wide."""
-    if "*" not in wanted:
-        return fnmatchcase(wanted, granted)
-    return granted == wanted or (granted.endswith("*") and wanted.startswith(granted[:-1]) and "*" not in granted[:-1])
 
 
 def _where(data: Any, name: str, path: Path = ()) -> Path:

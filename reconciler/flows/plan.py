@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.base.errors import InvalidDocuments, PlanRefused
+from reconciler.flows.accounts import accounts, judges_again
 from reconciler.flows.journal import Journal
 from reconciler.flows.locate import Placer
 from reconciler.flows.policies import Policies, policies_of
@@ -167,11 +168,13 @@ def _start(tree: Tree, settings: Settings, reader: Reader, now: _Now, reading: R
 
 
 def _judged_again(reader: Reader, source: str, reading: Reading) -> set[str]:
-    """Unchanged files whose warnings may no longer be true: they name an account that came or went."""
-    accounts = {r.key for r in reading.resources if r.key.kind == "ServiceAccount"}
+    """Unchanged files that may be judged otherwise now: they name an account that came, went or is another."""
     before = reader.resources(source=source, paths=reading.paths) if reading.paths else ()
-    accounts ^= {s.resource.key for s in before if s.resource.key.kind == "ServiceAccount" and s.status == "active"}
-    keys = {key for _, key, x in reader.referrers(accounts) if x.lenient} if accounts else set()
+    old = accounts(s.resource for s in before if s.status == "active")
+    new = accounts(reading.resources)
+    if old == new:
+        return set()
+    keys = {key for _, key, x in reader.referrers(old.keys() | new.keys()) if judges_again(x, old, new)}
     paths = {s.resource.path for s in reader.resources(keys=keys) if s.resource.source == source}
     return paths - reading.paths
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from reconciler.base.diagnostics import Diagnostic, Fault
 from reconciler.flows import link
+from reconciler.flows.accounts import account_faults
 from reconciler.flows.affected import Renderer, Work, affected
 from reconciler.flows.grants import grant_faults
 from reconciler.flows.journal import Journal
@@ -88,6 +89,7 @@ def resolve(start: Start, reader: Known, progress: Progress) -> Resolved:
         rewritten=start.same if start.renewed else (),
     )
     diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
+    diagnostics += account_faults(start.source, list(fresh.values()), start.grants, world, start.locate)
     diagnostics += link.broken_by_removal(world, start.external, lambda s, f: start.locate(s.resource, f))
     diagnostics += link.membership_faults(world, fresh.values(), start.external, start.locate)
     diagnostics += link.cycle_faults(world, fresh.values(), start.locate)

@@ -73,7 +73,7 @@ class Webhook(Model):
     )
     signing_secret: Annotated[Text, Secret()] | None = Field(
         None,
-        description="Signs id, time and body with HMAC-SHA256, for `webhook-signature`: any text, or whsec_ and base64.",
+        description="Signs id, time and body by HMAC-SHA256 for `webhook-signature`: any text, or whsec_ and base64.",
         examples=["${{ secrets.PAGER_SIGNING }}"],
     )
     timeout: Timeout = Field(30_000, description="The time limit. A bare number counts milliseconds.")

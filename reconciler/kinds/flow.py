@@ -32,7 +32,7 @@ def walk(
         return inner
     target = body["spec"] if body is not None else None
     triggers = list(_maps(spec.get("triggers"), target and target["triggers"], ("spec", "triggers")))
-    actions = list(_blocks(spec.get("actions"), target and target["actions"], ("spec", "actions")))
+    actions = list(blocks(spec.get("actions"), target and target["actions"], ("spec", "actions")))
     for holder in triggers:
         _event(inner, holder, configured=True)
     acting: Holder | None = None
@@ -111,29 +111,29 @@ def _maps(value: Any, target: Any, path: Path) -> Iterator[Holder]:
                 yield Holder(item, target[index] if target is not None else None, (*path, index))
 
 
-def _blocks(value: Any, target: Any, path: Path) -> Iterator[Holder]:
-    """Every block below a list of blocks, outer ones first."""
+def blocks(value: Any, target: Any, path: Path) -> Iterator[Holder]:
+    """Every block below a list of blocks, outer ones first. ``target`` is the normalised form of ``value``, if any."""
     for holder in _maps(value, target, path):
         yield holder
         data, into, at = holder
         for key in ("sequence", "else"):
-            yield from _blocks(data.get(key), into and into.get(key), (*at, key))
+            yield from blocks(data.get(key), into and into.get(key), (*at, key))
         for branch in _maps(data.get("choose"), into and into.get("choose"), (*at, "choose")):
             below = branch.target and branch.target["sequence"]
-            yield from _blocks(branch.data.get("sequence"), below, (*branch.path, "sequence"))
+            yield from blocks(branch.data.get("sequence"), below, (*branch.path, "sequence"))
         loop = data.get("repeat")
         if isinstance(loop, dict):
             below = into and into["repeat"]["sequence"]
-            yield from _blocks(loop.get("sequence"), below, (*at, "repeat", "sequence"))
+            yield from blocks(loop.get("sequence"), below, (*at, "repeat", "sequence"))
         if isinstance(data.get("parallel"), list):
             yield from _parallel(data["parallel"], into and into["parallel"], (*at, "parallel"))
 
 
 def _parallel(value: list[Any], target: Any, path: Path) -> Iterator[Holder]:
-    yield from _blocks(value, target, path)
+    yield from blocks(value, target, path)
     for index, item in enumerate(value):
         if isinstance(item, list):
-            yield from _blocks(item, target and target[index], (*path, index))
+            yield from blocks(item, target and target[index], (*path, index))
 
 
 def _evaluated(value: Any, annotation: shape.Bare | None, path: Path) -> Iterator[RuntimeTemplate]:

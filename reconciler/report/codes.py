@@ -160,7 +160,15 @@ TABLE = (
         {
             "secret-not-granted": "the operator hasn't granted this source the secret",
             "permission-not-granted": "the operator hasn't granted this source the permission",
+            "account-not-granted": "an account of another source has permissions that this source isn't granted",
         }
+    ),
+    Row(
+        {
+            "permission-missing": "the account of an automation may not run the action",
+            "system-not-permitted": "the account of an automation may not touch the system",
+        },
+        "*(in version 1 warnings)*",
     ),
     Row(
         {

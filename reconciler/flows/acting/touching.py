@@ -11,7 +11,7 @@ from reconciler.flows.acting.port import payload_of
 
 def systems_of(action: str, config: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Their names; None for an action that touches none. An empty list of systems stands for that of the trigger."""
-    places = _places(action)
+    places = places_of(action)
     if not places:
         return None
     from reconciler.kinds.texts import reach
@@ -29,9 +29,10 @@ def of_trigger(payload: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 @cache
-def _places(action: str) -> tuple[tuple[str, ...], ...]:
-    """The keys under which its config names systems."""
+def places_of(action: str) -> tuple[tuple[str, ...], ...]:
+    """The keys under which the config of an action names systems; none for an action that isn't known."""
     from reconciler.kinds.loaded import load
     from reconciler.kinds.table import ACTIONS
 
-    return tuple(keys for keys, kind in load(ACTIONS[action]).references if kind == "System")
+    entry = ACTIONS.get(action)
+    return () if entry is None else tuple(keys for keys, kind in load(entry).references if kind == "System")
