@@ -33,6 +33,7 @@ _COMMANDS = {
     },
     "Run checks": {
         "worker": ("worker", "Run everything on its schedule, until told to stop"),
+        "serve": ("serve", "Take webhooks for automations, until told to stop"),
         "run": ("run", "Run a check once, now, and show what came of it"),
         "test": ("test", "Run checks once as the files on disk say, without a store"),
         "check": ("check", "Pause checks and resume them, and see what is set aside"),

@@ -108,11 +108,19 @@ class NumericStateConfig(Model):
 
 
 class WebhookTriggerConfig(Model):
-    """Fires when somebody calls its address with its token."""
+    """Fires when somebody calls its address and signs what is sent with its token."""
 
     hook: Identifier = Field(description="The last part of the address that is called.", examples=["deploy-done"])
     token: Annotated[str, Field(min_length=1), Secret()] = Field(
-        description="What the caller has to present.", examples=["${{ secrets.DEPLOY_HOOK }}"]
+        description="The key that the caller signs with; what begins with `whsec_` is read as base64 behind that.",
+        examples=["${{ secrets.DEPLOY_HOOK }}"],
+    )
+    signature: Literal["standard", "github"] = Field(
+        "standard",
+        description=(
+            "How the caller signs: as Standard Webhooks says (`webhook-id`, `webhook-timestamp`, `webhook-signature`), "
+            "or as GitHub does (`X-Hub-Signature-256`), which tells no time."
+        ),
     )
 
 
