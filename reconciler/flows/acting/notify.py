@@ -1,0 +1,126 @@
+"""``notify``: people and channels, by whatever service their addresses name (Slack, Teams, Discord, e-mail, ...).
+
+Who is reached how is the operator's word, in secrets: ``NOTIFY_ALICE`` for the user ``alice``, ``NOTIFY_DEFAULT`` where
+no user is named. Each holds one address or several, with blanks between them. The sending itself is done by a process
+of its own, see :mod:`reconciler.flows.acting.notify_main`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from reconciler.automate.port import Done
+from reconciler.flows.acting.port import Undone
+
+if TYPE_CHECKING:
+    from reconciler.flows.acting.hands import Hands
+    from reconciler.flows.acting.port import Asked
+
+DEFAULT = "NOTIFY_DEFAULT"
+_PREFIX = "NOTIFY_"
+_OTHER = re.compile(r"[^A-Za-z0-9]+")
+_STATUS = re.compile(r"\berror=(\d{3})\b")
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+"""Variables that the process gets: no proxy, no secret."""
+_LATER = frozenset({408, 425, 429})
+_MISSING = "messages to people need Apprise: install gitops-reconciler[notify] where the worker runs"
+
+
+class Notify:
+    """Addresses that were reached aren't written to again when others of the same message weren't."""
+
+    def target(self, config: Mapping[str, Any]) -> str:
+        """See the port."""
+        return str(config["url"]) if config.get("url") is not None else self.needs(config)[0]
+
+    def lasting(self, config: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+        """See the port: all of it is in the config."""
+        return dict(config)
+
+    def needs(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """See the port."""
+        if config.get("url") is not None:
+            return ()
+        user = config.get("userId")
+        return (DEFAULT if user is None else f"{_PREFIX}{_word(user)}",)
+
+    async def act(self, asked: Asked, hands: Hands) -> Done:
+        """See the port."""
+        config = asked.config
+        text = config["url"] if config.get("url") is not None else asked.secrets[self.needs(config)[0]]
+        urls = str(text).split()
+        before = [each for each in asked.before.get("reached", ()) if isinstance(each, int)]
+        left = [index for index in range(len(urls)) if index not in before]
+        if not urls:
+            raise Undone("there is no address to notify")
+        request = {
+            "urls": [urls[index] for index in left],
+            "title": config["title"],
+            "body": config.get("body") or config["title"],
+            "importance": config.get("importance", "info"),
+            "denied": hands.guard.networks,
+        }
+        async with hands.notifying:
+            answers = await _sent(request, config.get("timeout", 30_000) / 1000) if left else []
+        return _told(answers, left, before, len(urls))
+
+
+def _told(answers: Sequence[Mapping[str, Any]], left: Sequence[int], before: Sequence[int], of: int) -> Done:
+    """Raises :class:`Undone` unless all of them were reached by now."""
+    reached = sorted([*before, *(index for index, each in zip(left, answers, strict=True) if each["sent"])])
+    failed = [(index, each) for index, each in zip(left, answers, strict=True) if not each["sent"]]
+    result = {"reached": reached, "of": of}
+    if not failed:
+        return Done(result)
+    index, first = failed[0]
+    where = "the address" if of == 1 else f"address {index + 1} of {of}"
+    if not first["known"]:
+        raise Undone(f"{where} is none that messages can be sent to ({first['scheme']}://)", response=result)
+    said = " ".join(str(first["said"]).split())[:500] or "the service didn't take it"
+    status = _STATUS.search(said)
+    final = status is not None and 400 <= int(status[1]) < 500 and int(status[1]) not in _LATER
+    raise Undone(f"{where} ({first['scheme']}) wasn't reached: {said}", passing=not final, response=result)
+
+
+async def _sent(request: Mapping[str, Any], limit: float) -> list[dict[str, Any]]:
+    from importlib.util import find_spec
+
+    if find_spec("apprise") is None:
+        raise Undone(_MISSING)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", "reconciler.flows.acting.notify_main"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={name: os.environ[name] for name in _KEPT if name in os.environ},
+        cwd="/",
+    )
+    try:
+        async with asyncio.timeout(limit):
+            out, _ = await process.communicate(json.dumps(request).encode())
+    except TimeoutError:
+        raise Undone(f"the message wasn't sent within {limit:g}s", passing=True) from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    try:
+        found: list[dict[str, Any]] = json.loads(out)
+    except ValueError:
+        raise Undone(f"what sends messages ended with {process.returncode} and no word", passing=True) from None
+    return found
+
+
+def _word(user: Any) -> str:
+    word = _OTHER.sub("_", str(user)).strip("_").upper()
+    if not word or len(word) > 50:
+        raise Undone(f"{str(user)[:80]!r} can't be the name of somebody to notify")
+    return word
