@@ -84,6 +84,8 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("too many", "{where} has no connection left", _SENTENCES[6][2]),
     ("remaining connection slots", "{where} has no connection left", _SENTENCES[6][2]),
     ("starting up", "{where} isn't ready yet: it is starting up", "try again in a moment"),
+    ("not yet accepting", "{where} isn't ready yet: it is recovering", "try again in a moment"),
+    ("recovery mode", "{where} isn't ready yet: it is recovering", "try again in a moment"),
     ("shutting down", "{where} is going down", "try again once it is back"),
     ("servname", "the address {where} can't be understood", _FORM),
     ("response to ssl negotiation", "what answers at {where} is no PostgreSQL", _SERVER),
