@@ -8,11 +8,9 @@ what falls into the hour that it has twice begins once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
+from reconciler.automate.clocks import next_cron
 
 _LOOKED_AT = 100
 """Times that are compared to see whether they overlap."""
@@ -65,9 +63,9 @@ class Recurrence(NamedTuple):
     def _from(self, when: float) -> Iterator[Window]:
         """Each that starts after ``when``; none where the pattern or the zone is none."""
         try:
-            for moment in CronSim(self.cron, datetime.fromtimestamp(when, ZoneInfo(self.timezone))):
-                starts = moment.astimezone(UTC).timestamp()
-                if starts > when:
-                    yield Window(starts, starts + self.duration_ms / 1000)
-        except (CronSimError, ValueError, KeyError, OSError):
+            starts = next_cron(self.cron, self.timezone, when)
+            while starts is not None:
+                yield Window(starts, starts + self.duration_ms / 1000)
+                starts = next_cron(self.cron, self.timezone, starts)
+        except (ValueError, KeyError, OSError):
             return

@@ -176,22 +176,24 @@ class SqlMaintenances:
     def _release(self, over: Maintenance) -> None:
         """Let the last change that was held back be told, of each system and environment that isn't what it was.
 
-        A change that was told before the maintenance isn't told again, and neither is one that was made good.
+        A change that was told before the maintenance isn't told again, neither is one that was made good, and what
+        changed since then tells itself.
         """
         if not over.suppress:
             return
-        now = self.suppressing()
+        still, now = self.suppressing(), self._db.clock()
+        until = now if over.ends is None else min(over.ends, now)
         for place in over.systems:
-            held: dict[int, tuple[str, int, str]] = {}
+            held: dict[int, tuple[str, int, str, float]] = {}
             sql = (
-                "select id, environment, by_environment, was, now from transition "
+                "select id, environment, by_environment, was, now, at from transition "
                 "where system = ? and at >= ? and scope <> 'slice' order by id"
             )
-            for id, environment, by, was, health in self._db.rows(sql, (place.system, over.starts)):
+            for id, environment, by, was, health, at in self._db.rows(sql, (place.system, over.starts)):
                 if place.covers(place.system, by):
-                    held[environment] = (held[environment][0] if environment in held else was, id, health)
-            for environment, (was, id, health) in held.items():
-                if was != health and now.of(place.system, environment) is None:
+                    held[environment] = (held[environment][0] if environment in held else was, id, health, at)
+            for environment, (was, id, health, at) in held.items():
+                if was != health and at <= until and still.of(place.system, environment) is None:
                     self._db.run("update transition set handled_at = null where id = ?", (id,))
 
     def _one(self, id: str) -> Maintenance:

@@ -225,6 +225,17 @@ def test_what_was_mended_meanwhile_is_told(rig: Rig, one_check: SqlMaintenances)
     assert waiting(rig) == [("environment", "degraded", "healthy"), ("system", "degraded", "healthy")]
 
 
+def test_what_changed_after_the_end_tells_itself(rig: Rig, one_check: SqlMaintenances) -> None:
+    """The housekeeping comes a little later."""
+    made = one_check.add("disks", author=ALICE, systems=["shop"], ends=rig.at + 40)
+    rig.tick("unhealthy")
+    rig.tick("healthy")
+    handle(rig)
+    assert at(rig, 0) == 1
+    assert one_check.maintenance(made.id).status == "ended"
+    assert waiting(rig) == []
+
+
 def test_while_another_goes_on_nothing_is_told(rig: Rig, one_check: SqlMaintenances) -> None:
     made = one_check.add("disks", author=ALICE, systems=["shop"])
     other = one_check.add("network", author=ALICE, systems=["shop"])
