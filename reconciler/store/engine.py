@@ -56,8 +56,8 @@ class Engine(Protocol):
     def mend_clock(self) -> None:
         """After the clock stepped back: nobody was heard of in the future."""
 
-    def prune(self, *, limit: int) -> int:
-        """Delete what the engine has logged, about ``limit`` rows of it; returns how many."""
+    def prune(self) -> None:
+        """Forget what the engine has logged, now and then: it grows with each run, and nothing here reads it."""
 
     def depth(self, regions: Sequence[str]) -> int:
         """How much waits in the queue, with no worker."""

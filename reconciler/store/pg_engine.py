@@ -20,6 +20,7 @@ from reconciler.base.errors import StoreError
 from reconciler.store.batches import unnest
 from reconciler.store.database import Database
 from reconciler.store.engine import Job, Offer
+from reconciler.store.progress import progress, set_progress
 from reconciler.store.schema import DIALECTS
 
 if TYPE_CHECKING:
@@ -28,8 +29,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOG_KEPT = 3600.0
-"""Seconds of the engine's log that are kept, for whoever wonders about it."""
+_LOG_SECONDS = 3600.0
+"""Between two times at which the engine's log is emptied."""
+_EMPTIED = """
+create or replace function pgqueuer_log_emptied() returns void language plpgsql security definer as $$
+begin
+  truncate pgqueuer_log;
+end $$;
+do $$ begin
+  execute format('alter function pgqueuer_log_emptied() set search_path to %I, pg_temp', current_schema());
+end $$
+"""
 
 _LIVE = "status = any (array['queued'::pgqueuer_status, 'picked'::pgqueuer_status])"
 _OFFER = f"""
@@ -166,6 +176,7 @@ class PgQueuer:
         else:
             self._db.run(self._queries.qbe.build_install_query(create_schema=False))
             self._db.run(self._queries.qbe.build_optimize_autovacuum_query())
+        self._db.run(_EMPTIED)
         self._db.run(f"alter table pgqueuer disable trigger {settings().trigger}")
 
     def offer(self, worker: str, regions: Sequence[str], limit: int) -> list[Offer]:
@@ -214,14 +225,14 @@ class PgQueuer:
         at = _at(self._db)
         self._db.run(f"update pgqueuer set heartbeat = {at} where status = 'picked' and heartbeat > {at}")
 
-    def prune(self, *, limit: int) -> int:
-        """See the protocol."""
-        sql = (
-            "delete from pgqueuer_log where id in (select id from pgqueuer_log "
-            f"where created < {_at(self._db)} - make_interval(secs => ?) order by created limit ? "
-            "for update skip locked)"
-        )
-        return int(self._db.run(sql, (_LOG_KEPT, limit)).rowcount)
+    def prune(self) -> None:
+        """See the protocol. Emptying it takes no longer when it is full, which can't be said of deleting rows."""
+        now = self._db.clock()
+        if 0 <= now - progress(self._db, "engine log") < _LOG_SECONDS:
+            return
+        with self._db.transaction(lasting=False):
+            self._db.run("select pgqueuer_log_emptied()")
+            set_progress(self._db, "engine log", int(now))
 
     def depth(self, regions: Sequence[str]) -> int:
         """See the protocol."""

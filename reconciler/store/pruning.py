@@ -15,7 +15,7 @@ from reconciler.store.sql_schedule import KEY, WHERE
 RETENTION_MS = {"raw": 7 * 86_400_000, "hourly": 30 * 86_400_000, "daily": 365 * 86_400_000}
 """What an assignment that says nothing keeps."""
 
-_HOUR, _DAY = 3600, 86_400
+HOUR, DAY = 3600, 86_400
 _EACH_SECONDS = 3600.0
 _AT_A_TIME = 200
 """Slices looked at in one transaction."""
@@ -36,7 +36,7 @@ def prune(db: Database, limit: int) -> int:
                 if deleted >= limit:
                     break
             if len(rows) < _AT_A_TIME:
-                return deleted + (_transitions(db, now, limit - deleted) if deleted < limit else 0)
+                return deleted + (prune_transitions(db, now, limit - deleted) if deleted < limit else 0)
     return deleted
 
 
@@ -49,10 +49,10 @@ def _slice(db: Database, row: tuple[Any, ...], now: float, limit: int) -> int:
         f"delete from run where id in (select id from run where {WHERE} and slot < ? and late <> 1 "
         "and id <> (select max(id) from run) order by slot limit ?)"
     )
-    deleted = db.run(sql, (*place, min(raw // _HOUR * _HOUR, condensed), limit)).rowcount
+    deleted = db.run(sql, (*place, min(raw // HOUR * HOUR, condensed), limit)).rowcount
     for span, before in (
-        ("hour", min(hourly // _HOUR * _HOUR, condensed // _DAY * _DAY)),
-        ("day", daily // _DAY * _DAY),
+        ("hour", min(hourly // HOUR * HOUR, condensed // DAY * DAY)),
+        ("day", daily // DAY * DAY),
     ):
         if deleted < limit:
             which = f"select start from aggregate where {WHERE} and span = ? and start < ? order by start limit ?"
@@ -72,7 +72,7 @@ def _anything(db: Database, place: tuple[Any, ...]) -> bool:
     return bool(db.rows(sql, (*place, *place))[0][0])
 
 
-def _transitions(db: Database, now: float, limit: int) -> int:
+def prune_transitions(db: Database, now: float, limit: int) -> int:
     """Of those a year is kept, and the newest."""
     sql = (
         "delete from transition where id in (select id from transition where id < (select max(id) from transition) "

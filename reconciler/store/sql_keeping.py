@@ -44,11 +44,7 @@ class Keeping:
 
     def condense(self, *, limit: int = 500) -> int:
         """See the protocol."""
-        with self.db.transaction(lasting=False):
-            over = _floor(self.db.clock() - _SETTLING_SECONDS, HOUR)
-            # A clock that stepped back doesn't make settled hours unsettled.
-            over = max(int(over), progress(self.db, "condensed"))
-            set_progress(self.db, "condensed", over)
+        over = self._settle()
         places = self.db.rows(
             f"select {KEY}, condensed, gone from keeping where condensed < ? order by condensed limit ?", (over, limit)
         )
@@ -58,6 +54,17 @@ class Keeping:
                 for row, hours, until in made:
                     self._store(row, hours, until)
         return len(places) + self._add_late(limit)
+
+    def _settle(self) -> int:
+        """Let the hours that are over be settled; returns until when they are."""
+        with self.db.transaction(lasting=False):
+            over = self._over()
+            set_progress(self.db, "condensed", over)
+        return over
+
+    def _over(self) -> int:
+        """A clock that stepped back doesn't make settled hours unsettled."""
+        return max(int(_floor(self.db.clock() - _SETTLING_SECONDS, HOUR)), progress(self.db, "condensed"))
 
     def _hours(self, place: Place, since: float, over: int) -> tuple[list[Aggregate], float]:
         """The next hours of a slice that are to be condensed, and until when: a day of runs is read at most."""
@@ -104,11 +111,11 @@ class Keeping:
 
     def _add_late(self, limit: int) -> int:
         """Add runs that came after their hour was condensed; to its day as well where that is made already."""
-        late = "select id from run where late = 1 order by id limit ?"
+        late = f"select {RUN_COLUMNS}, id from run where late = 1 order by id limit ?"
         if not self.db.rows(late, (1,)):
             return 0
         with self.db.transaction(lasting=False):
-            rows = self.db.rows(f"select {RUN_COLUMNS}, id from run where id in ({late})", (limit,))
+            rows = self.db.rows(late, (limit,))
             places: dict[Place, list[Run]] = {}
             for run in (read_run(row[:-1]) for row in rows):
                 places.setdefault((*run.key, run.region), []).append(run)
@@ -121,7 +128,7 @@ class Keeping:
                     if day < made:
                         self._add(_together([hour], "day", day))
             # Not 0: the pass of its slice, which may be still to come, must not count it again.
-            self.db.many("update run set late = 2 where id = ?", ((row[-1],) for row in rows))
+            self.db.many("update run set late = 2 where id = ? and late = 1", ((row[-1],) for row in rows))
         return len(places)
 
     def aggregates(self, key: SliceKey, *, span: str, since: float = 0.0, region: str | None = None) -> list[Aggregate]:
