@@ -89,7 +89,7 @@ class Triggers:
 
     def _meant(self, trigger: Trigger, event: Event) -> bool:
         """The first gate: the config."""
-        return trigger.event != WEBHOOK or event.context_key == trigger.config.get("hook")
+        return trigger.event != WEBHOOK or event.payload.get("hook") == trigger.config.get("hook")
 
     def _gates(self, automation: Automation, trigger: Trigger, event: Event) -> list[Firing]:
         scope = Scope(Started(event, trigger.id), self._outside(automation))
