@@ -15,7 +15,7 @@ from reconciler.flows.once import regions
 from reconciler.model.plan import Action, Plan
 from reconciler.model.run import Health, Run
 from reconciler.model.slice import NO_ENVIRONMENT, SliceKey, SliceName
-from reconciler.store.executing import SliceState, WorkerRow
+from reconciler.store.executing import PauseRow, SliceState, WorkerRow
 
 RANK: dict[Health, int] = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _POLL = 0.25
@@ -47,6 +47,9 @@ class Hands(Protocol):
     def workers(self) -> list[WorkerRow]:
         """All that registered."""
 
+    def paused(self) -> list[PauseRow]:
+        """All that are paused or set aside."""
+
 
 class Seen(NamedTuple):
     """A slice that is no better for the apply. ``was`` is None for a new one, ``run`` None where it never ran."""
@@ -68,6 +71,8 @@ class Settled:
     replaced: int = 0
     idle: bool = False
     """No worker is alive."""
+    unserved: tuple[str, ...] = ()
+    """Regions of what is missing that no live worker serves."""
     seconds: float = 0.0
 
     @property
@@ -111,12 +116,13 @@ def settle(
 ) -> Settled:
     """Wait up to ``patience`` seconds for each slice that the plan made or changed.
 
-    Says at once where nobody is alive to run them.
+    Says at once where nobody is alive to run them. What is paused isn't waited for.
     """
     began = hands.now()
     wanted = {c.key: c for c in plan.slices if c.action in (Action.CREATE, Action.UPDATE)}
     watch = _Watch(hands, plan, before, {key: c.digest for key, c in wanted.items()})
-    watch.open = {(key, region) for key, c in wanted.items() for region in regions(c.body)}
+    paused = {(p.key, p.region) for p in hands.paused()}
+    watch.open = {(key, region) for key, c in wanted.items() for region in regions(c.body)} - paused
     if not watch.open:
         return Settled(0)
     if not any(began - w.seen <= SILENT_AFTER and not w.stopping for w in hands.workers()):
@@ -188,6 +194,9 @@ class _Watch:
     def settled(self, *, idle: bool = False, seconds: float = 0.0) -> Settled:
         """The end. What failed without a verdict fails, as nobody saw it healthy."""
         undecided = {place for place in self.open if place in self.latest}
+        now = self.hands.now()
+        live = [w for w in self.hands.workers() if now - w.seen <= SILENT_AFTER]
+        served = {region for w in live for region in w.info.get("regions") or ()}
         failing = {**self.failing, **{p: self.before.healths.get(p, "healthy") for p in undecided}}
         return Settled(
             len(self.digests),
@@ -195,6 +204,7 @@ class _Watch:
             self._seen({p: self.before.healths.get(p, "healthy") for p in self.open - undecided}),
             len(self.replaced),
             idle,
+            tuple(sorted({region for _, region in self.open - undecided} - served)),
             seconds,
         )
 

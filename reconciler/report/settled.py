@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reconciler.flows.settling import Seen, Settled
+from reconciler.model.run import HOST
 from reconciler.report.run_json import name_json
 from reconciler.report.style import Style, count, safe
 
@@ -34,6 +35,9 @@ def settled_text(settled: Settled, style: Style) -> Iterator[str]:
             yield from (f"  {style(f'{mark} {_told(seen)}', 'red')}" for seen in found[:_SHOWN])
             if len(found) > _SHOWN:
                 yield f"  and {len(found) - _SHOWN:,} more"
+    if settled.unserved:
+        names = ", ".join(safe(region or HOST) for region in settled.unserved)
+        yield f"No worker is alive in: {names} (gitops workers lists them)."
 
 
 def _told(seen: Seen) -> str:
@@ -55,6 +59,7 @@ def settled_json(settled: Settled, *, rolled_back: int | None = None) -> dict[st
         "seconds": round(settled.seconds, 3),
         "failing": [_json(seen) for seen in settled.failing],
         "missing": [_json(seen) for seen in settled.missing],
+        "unservedRegions": [region or HOST for region in settled.unserved],
         "rolledBack": rolled_back,
     }
 

@@ -105,7 +105,7 @@ UNSERVED_SECONDS = 3 * BEAT_SECONDS
 
 
 class RegionRow(NamedTuple):
-    """A region of the schedule, or one that a worker serves. ``seen``: when a live worker last served it; while none
+    """A region of the schedule. ``seen``: when a live worker last served it; while none
     ever did (``served`` is false), since when there is something to do there."""
 
     name: str

@@ -40,7 +40,7 @@ def _reason(row: tuple[Any, ...]) -> str:
 
 
 def _run(row: tuple[Any, ...], now: float, generation: int) -> Run:
-    _, system, check, environment, region, digest, _, slot, _, _, worker, _ = row
+    _, system, check, environment, region, digest, _, slot, _, _, worker = row[:11]
     return Run(
         key=SliceKey(system, check, environment),
         region=region,

@@ -24,12 +24,9 @@ _ROW = 'place, system, "check", environment, region, health'
 
 
 def serve(db: Database, regions: Sequence[str], now: float) -> None:
-    """A live worker serves these. Needs a transaction; ``regions`` in one order everywhere, as each row is locked."""
-    db.many(
-        "insert into region (name, seen, served) values (?, ?, 1) "
-        "on conflict (name) do update set seen = excluded.seen, served = 1",
-        [(region, now) for region in regions],
-    )
+    """A live worker serves these, of which those count where there is something to do. Needs a transaction;
+    ``regions`` in one order everywhere, as each row is locked."""
+    db.many("update region set seen = ?, served = 1 where name = ?", [(now, region) for region in regions])
 
 
 def expect(db: Database, regions: Iterable[str], now: float) -> None:

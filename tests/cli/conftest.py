@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import Kit, Repo
 
 GITOPS = (sys.executable, "-m", "reconciler")
-_GROUPS = ("automation", "delivery", "incident", "maintenance", "orphan", "policy", "source", "store")
+_GROUPS = ("automation", "check", "delivery", "incident", "maintenance", "orphan", "policy", "source", "store")
 """Commands that have commands."""
 
 

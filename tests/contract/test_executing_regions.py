@@ -15,6 +15,8 @@ from reconciler.versioning.stored import heads
 if TYPE_CHECKING:
     from tests.contract.conftest import Rig
 
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite", "postgresql"], indirect=True)
+
 ALIVE = 15.0
 
 
