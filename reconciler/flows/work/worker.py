@@ -24,7 +24,7 @@ from reconciler.flows.work.events import Changed, Event, Fault, ScriptsHeld, Sta
 from reconciler.flows.work.floor import Floor
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
-from reconciler.store.address import is_postgres
+from reconciler.store.address import is_postgres, told
 from reconciler.store.open import open_executing, open_to_read, store_path, there
 from reconciler.store.schema import KNOWN
 from reconciler.store.sql_writer import SqlStore
@@ -209,7 +209,7 @@ class Worker:
         lane = knobs.lane if knobs.lane is not None else max(1, knobs.concurrency // 4)
         started = Started(
             worker=self._id,
-            store=self._address,
+            store=told(self._address),
             generation=generation,
             slices=slices,
             concurrency=knobs.concurrency,
