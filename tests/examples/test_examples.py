@@ -158,8 +158,9 @@ def test_version_1_means_the_same_once_it_is_migrated(tmp_path: Path, run: Run) 
         documents = [json.dumps(u.data) for u in upgraded if u.data is not None]
         migrated += len(documents)
         (new / file.name).write_text("\n---\n".join(documents) + "\n")
-    account = {"apiVersion": "gitops/v2", "kind": "ServiceAccount", "metadata": {"name": "app-oncall"}, "spec": {}}
-    (new / "account.yaml").write_text(json.dumps(account))  # version 2 takes no account that nobody declares
+    account = {"apiVersion": "gitops/v2", "kind": "ServiceAccount", "metadata": {"name": "app-oncall"}}
+    # Version 2 takes no account that nobody declares, nor one that may not do what the automation does.
+    (new / "account.yaml").write_text(json.dumps({**account, "spec": {"permissions": ["*"]}}))
     commit(run, new)
     assert migrated == 10
     assert slices(new) == slices(old)

@@ -1,4 +1,4 @@
-"""A forge's API for comments, on loopback: enough of GitHub's and GitLab's to be commented on, and to say no."""
+"""A forge's API for comments and issues, on loopback: enough of GitHub's and GitLab's to be used, and to say no."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ SOMEBODY = {"id": 8, "login": "mallory", "type": "User"}
 
 
 class Forge:
-    """Comments by identity, oldest first. ``fails`` maps a method to the status it is answered with."""
+    """Comments by identity, oldest first. ``fails`` maps a method to the status it is answered with. ``issues`` are
+    newest first, as they were asked for, with a number; ``loses`` answers to so many new ones get lost."""
 
     def __init__(self) -> None:
         self.url = ""
         self.comments: list[dict[str, Any]] = []
+        self.issues: list[dict[str, Any]] = []
+        self.loses = 0
+        self.limited = False
         self.asked: list[tuple[str, str]] = []
         self.tokens: set[str] = set()
         self.fails: dict[str, int] = {}
@@ -73,12 +77,30 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(
                 status, {"message": "said no\x1b[31m"}, {"Location": "http://127.0.0.1:9/"} if status == 302 else {}
             )
+        elif forge.limited:
+            self._send(403, {"message": "slow down"}, {"X-RateLimit-Remaining": "0"})
+        elif path.endswith("/issues"):
+            self._issues(path, json.loads(body) if method == "POST" else None)
         elif path.endswith("/user"):
             self._send(200, ME) if forge.known else self._send(403, {"message": "not for this token"})
         elif method == "GET":
             self._list(path, int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0]))
         else:
             self._write(method, path, json.loads(body)["body"])
+
+    def _issues(self, path: str, asked: dict[str, Any] | None) -> None:
+        forge = self.forge
+        if asked is None:
+            self._send(200, forge.issues)
+            return
+        number = len(forge.issues) + 1
+        url = f"{forge.url}{path}/{number}"
+        forge.issues.insert(0, {**asked, "number": number, "iid": number, "html_url": url, "web_url": url})
+        if forge.loses:
+            forge.loses -= 1
+            self._send(502, {"message": "lost on the way"})
+        else:
+            self._send(201, forge.issues[0])
 
     def _list(self, path: str, page: int) -> None:
         forge = self.forge

@@ -69,9 +69,12 @@ async def send(
     given = [{"name": name, "value": value} for name, value in headers]
     try:
         request = first({}, {"url": url, "method": method, "headers": given, "body": body})
-        answer = await _followed(hands, request, timeout_ms, secrets)
     except BadUrl as error:
         raise Undone(f"the address is no URL that can be requested: {error}") from None
+    except Failed as error:
+        raise Undone(error.sentence) from None
+    try:
+        answer = await _followed(hands, request, timeout_ms, secrets)
     except Denied as error:
         raise Undone(error.sentence) from None
     except (Failed, Unobservable) as error:
