@@ -20,7 +20,7 @@ select c.relname, case when c.relkind = 'p'
     else greatest(c.reltuples, 0) end::bigint
 from pg_class c
 where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-  and c.relname <> 'schema_version'
+  and c.relname <> 'schema_version' and has_any_column_privilege(c.oid, 'select')
 order by c.relname
 """
 _SIZE = """

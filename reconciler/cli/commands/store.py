@@ -1,4 +1,4 @@
-"""``gitops store status|upgrade|backup|restore|copy``."""
+"""``gitops store status|upgrade|backup|restore|copy|grants``."""
 
 from __future__ import annotations
 
@@ -141,6 +141,31 @@ def copy(output: Output, *, source: str, target: str, force: bool) -> None:
         output.data(copied_json(done))
     else:
         output.lines(copied_text(done, output.style))
+
+
+@command.command(cls=Command)
+@click.option("--apply-role", default="gitops_apply", show_default=True, help="Who plans and applies.")
+@click.option("--worker-role", default="gitops_worker", show_default=True, help="Who runs checks and automations.")
+@click.option("--read-role", default="gitops_read", show_default=True, help="Who only looks.")
+@click.option("--schema", default="public", show_default=True, help="Where the tables are.")
+@prints()
+def grants(output: Output, *, apply_role: str, worker_role: str, read_role: str, schema: str) -> None:
+    """Print SQL that gives three roles the least rights they need in a store on PostgreSQL.
+
+    Nothing is connected to. The owner of the tables runs it, and runs it again after every upgrade of them.
+    """
+    from reconciler.base.errors import UsageError
+    from reconciler.store.roles import Roles
+    from reconciler.store.roles import grants as granted
+
+    roles = Roles(apply_role, worker_role, read_role, schema)
+    if not all(roles) or len(set(roles[:3])) < 3:
+        raise UsageError("the three roles need three names", hint="name each: --apply-role, --worker-role, --read-role")
+    statements = list(granted(roles))
+    if output.json:
+        output.data({"format": 1, "sql": statements})
+    else:
+        output.result("".join(f"{line}\n" for line in statements))
 
 
 def _path(where: Where) -> str:
