@@ -8,7 +8,14 @@ from typing import NamedTuple, Self
 
 from reconciler.base.errors import UsageError
 
-_PREFIX = "GITOPS_DATABASE_"
+_VARIABLES = {
+    "pool_max": "GITOPS_DATABASE_POOL_MAX",
+    "lock_pool_max": "GITOPS_DATABASE_LOCK_POOL_MAX",
+    "pool_connection_timeout_ms": "GITOPS_DATABASE_POOL_CONNECTION_TIMEOUT_MS",
+    "pool_idle_timeout_ms": "GITOPS_DATABASE_POOL_IDLE_TIMEOUT_MS",
+    "lock_idle_tx_timeout_ms": "GITOPS_DATABASE_LOCK_IDLE_TX_TIMEOUT_MS",
+    "lock_timeout_ms": "GITOPS_DATABASE_LOCK_TIMEOUT_MS",
+}
 
 
 class PgSettings(NamedTuple):
@@ -25,8 +32,7 @@ class PgSettings(NamedTuple):
     def read(cls, environ: Mapping[str, str]) -> Self:
         """What the variables say, and the defaults. Raises ``UsageError``."""
         said = {}
-        for name in cls._fields:
-            variable = f"{_PREFIX}{name.upper()}"
+        for name, variable in _VARIABLES.items():
             text = environ.get(variable, "").strip()
             if not text:
                 continue
