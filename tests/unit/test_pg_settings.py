@@ -26,5 +26,5 @@ def test_what_is_said_wins() -> None:
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "1.5", "1s", str(2**31)])
 def test_what_is_no_number_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="GITOPS_DATABASE_POOL_MAX=.* is no whole number above 0"):
+    with pytest.raises(UsageError, match=r"GITOPS_DATABASE_POOL_MAX=.* is no whole number above 0"):
         PgSettings.read({"GITOPS_DATABASE_POOL_MAX": text})
