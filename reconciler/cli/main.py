@@ -39,6 +39,7 @@ _COMMANDS = {
         "check": ("check", "Pause checks and resume them, and see what is set aside"),
         "runs": ("runs", "Show the last runs of a slice, in full or summed up"),
         "watch": ("watch", "Follow changes of health and failing runs as they come"),
+        "automation": ("automation", "Try automations before they are merged, and see what they do"),
     },
     "Look": {
         "status": ("status", "Show what was applied, and how healthy it is"),
@@ -49,6 +50,7 @@ _COMMANDS = {
         "drift": ("drift", "Find writes made outside an apply"),
     },
     "Operate": {
+        "delivery": ("delivery", "List what actions sent and couldn't send, and send it again"),
         "incident": ("incident", "Open, update, resolve and list incidents"),
         "maintenance": ("maintenance", "Plan, list, end and cancel work during which health starts nothing"),
         "source": ("source", "List sources, grant and revoke what they may name"),
