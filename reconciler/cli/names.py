@@ -62,6 +62,14 @@ def check_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+def automation_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Automations in the store."""
+    store = _store(ctx)
+    keys = (s.resource.key for s in store.resources()) if store else ()
+    names = sorted(key.name for key in keys if key.kind == "Automation")
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def slice_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """``system/check/environment`` of slices in the store."""
     from reconciler.flows.named import named
