@@ -12,6 +12,7 @@ from typing import Any
 from reconciler.base.canonical import dumps
 from reconciler.store.automating import Decided, Start, Wake
 from reconciler.store.database import Database
+from reconciler.store.sql_deliveries import abandon
 
 _INSERT = (
     "insert into automation_run (automation, generation, digest, trigger_id, event, event_id, detail, context_key, "
@@ -75,6 +76,7 @@ def end(db: Database, run: int, status: str, reason: str | None, now: float) -> 
         "update automation_step set status = 'cancelled', ended = ? where run = ? and status in ('running', 'waiting')",
         (now, run),
     )
+    abandon(db, run, now)
 
 
 def next_in_line(db: Database, automation: int, lane: str, now: float) -> None:

@@ -14,6 +14,7 @@ from reconciler.base.canonical import dumps, loads
 from reconciler.store.database import Database
 
 Status = Literal["pending", "delivered", "dead"]
+ENDED = "its run ended before it was sent"
 _COLUMNS = (
     "id, key, run, path, automation, action, target, request, status, attempts, next_at, response, error, created, "
     "updated"
@@ -102,14 +103,13 @@ def retake(db: Database, row: Delivery) -> bool:
         return changed.rowcount > 0
 
 
-def abandon(db: Database, run: int, reason: str) -> int:
-    """The run has ended and won't try again: what it still wanted to send is dead. Returns how many rows."""
-    with db.transaction():
-        return db.run(
-            "update delivery set status = 'dead', next_at = null, error = coalesce(error, ?), updated = ? "
-            "where run = ? and status = 'pending'",
-            (reason, db.clock(), run),
-        ).rowcount
+def abandon(db: Database, run: int, now: float) -> None:
+    """The run has ended and won't try again: what it still wanted to send is dead. Needs a transaction."""
+    db.run(
+        "update delivery set status = 'dead', next_at = null, error = coalesce(error, ?), updated = ? "
+        "where run = ? and status = 'pending'",
+        (ENDED, now, run),
+    )
 
 
 def find(db: Database, key: str) -> Delivery | None:
@@ -132,17 +132,6 @@ def listed(db: Database, *, status: Status | None = None, limit: int = 50) -> li
 def counts(db: Database) -> dict[str, int]:
     """How many there are by status."""
     return {status: int(n) for status, n in db.rows("select status, count(*) from delivery group by status")}
-
-
-def prune(db: Database, before: float, *, limit: int = 5000) -> int:
-    """Delete what was last touched before that moment and isn't waiting for anything. Dead letters go with the rest:
-    nobody has looked at them for as long."""
-    with db.transaction(lasting=False):
-        return db.run(
-            "delete from delivery where id in (select id from delivery where updated < ? and status <> 'pending' "
-            "order by id limit ?)",
-            (before, limit),
-        ).rowcount
 
 
 def _start(outgoing: Outgoing) -> tuple[Any, ...]:

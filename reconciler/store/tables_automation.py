@@ -60,7 +60,8 @@ create table delivery (
   id {IDENT}, key text not null unique, run bigint not null, path text not null, automation bigint not null,
   action text not null, target text not null, request text not null, status text not null, attempts bigint not null,
   next_at {REAL}, response text, error text, created {REAL} not null, updated {REAL} not null);
-create index delivery_dead on delivery (id) where status = 'dead'
+create index delivery_dead on delivery (id) where status = 'dead';
+create index delivery_pending on delivery (run) where status = 'pending'
 """
 
 _INCIDENTS = """

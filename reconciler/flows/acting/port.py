@@ -26,7 +26,7 @@ class Asks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose action it is: the automation, as the generation has it that its run belongs to, and the run.
+    """Whose action it is: the automation as it is declared by now, and the run.
 
     Only names: what the account may do is looked up for each action, since it may have changed since the run began.
     """
