@@ -41,7 +41,7 @@ class Sandboxes(Protocol):
     """What they may import beside their standard library."""
 
     def current(self) -> Sandbox:
-        """The sandbox under the policy that holds now. Raises nothing."""
+        """The sandbox under the policy that holds now. Raises :class:`Unobservable` where there is none yet."""
 
 
 class Script:

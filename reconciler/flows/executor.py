@@ -17,28 +17,30 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.base.errors import UsageError
 from reconciler.execute.egress import Guard
 from reconciler.execute.executor import Executor
-from reconciler.execute.port import Strategy
+from reconciler.execute.port import Strategy, Unobservable
 from reconciler.execute.prepare import Prepared
 from reconciler.flows.sandbox import policy_of, stored_policy
 from reconciler.flows.secrets import make_resolver
+from reconciler.flows.supply import StoreSupplied, Supplied
 from reconciler.sandbox.packages.folder import Packages
-from reconciler.sandbox.policy import SETTING, SandboxPolicy
+from reconciler.sandbox.policy import SandboxPolicy
 from reconciler.secrets.resolver import Resolver
 from reconciler.store.database import MEMORY
 from reconciler.store.port import Reader
-from reconciler.store.shared import SharedStore
 from reconciler.versioning.stored import current
 
 if TYPE_CHECKING:
     from reconciler.sandbox.capabilities import Capabilities
     from reconciler.sandbox.run import Sandbox
     from reconciler.sandbox.spawner import Spawner
+    from reconciler.secrets.encrypted import Rows
 
 EGRESS = "GITOPS_EGRESS_DENY"
 PACKAGES = "GITOPS_PACKAGES"
 SCRIPTS = "GITOPS_SCRIPTS_AT_ONCE"
 _MOST_SCRIPTS = 1000
 _PACKAGES_FOLDER = ".gitops/packages"
+NO_POLICY = "the policy for scripts hasn't come yet, and without one none is run"
 REMEMBERED = 300.0
 """Seconds for which a policy that was read holds while the store is away. Scripts that may reach some hosts would fail
 under a stricter one, and say that their targets are down."""
@@ -71,10 +73,10 @@ class ConfiguredExecutor(Executor):
 
 class Sandboxes:
     """Implements :class:`reconciler.execute.script.Sandboxes`: all runs share one spawner, and each asks which
-    policy holds by then, as the store says. What is stored and can't be read is the strictest one, and so is what can't
-    be had for long."""
+    policy holds by then, as the store says. Until the first one has come, nothing runs. What came and can't be read is
+    the strictest one, and so is what can't be had any more for long."""
 
-    def __init__(self, policy: SandboxPolicy | SharedStore, packages: Packages | None) -> None:
+    def __init__(self, policy: SandboxPolicy | Supplied, packages: Packages | None) -> None:
         self.packages = packages
         self._policy = policy
         self._lock = threading.Lock()
@@ -83,10 +85,16 @@ class Sandboxes:
         self._read: tuple[str | None, float] | None = None
 
     def current(self) -> Sandbox:
-        """The sandbox of the policy that holds now; the same one as long as the policy is the same."""
+        """The sandbox of the policy that holds now; the same one as long as the policy is the same. Raises
+        ``Unobservable`` until the first one has come."""
+        mark, text, failure = self._asked()
+        if self._read is None and failure is not None:
+            raise Unobservable(NO_POLICY) from failure
+        return self._sandbox(mark, text, failure)
+
+    def _sandbox(self, mark: str | None, text: str | None, failure: Exception | None) -> Sandbox:
         from reconciler.sandbox.run import Sandbox
 
-        mark, text, failure = self._asked()
         with self._lock:
             if self._made is None or self._made[0] != mark:
 
@@ -102,7 +110,7 @@ class Sandboxes:
         """What holds for scripts on this host. Blocks for a second where the host wasn't probed yet."""
         from reconciler.sandbox.banner import banner
 
-        sandbox = self.current()
+        sandbox = self._sandbox(*self._asked())
         found = sandbox.capabilities
         return Held(sandbox.policy, found, banner(sandbox.policy, found))
 
@@ -112,7 +120,7 @@ class Sandboxes:
             if self._spawner is not None:
                 self._spawner.close()
                 self._spawner, self._made = None, None
-        if isinstance(self._policy, SharedStore):
+        if not isinstance(self._policy, SandboxPolicy):
             self._policy.close()
 
     def _asked(self) -> tuple[str | None, str | None, Exception | None]:
@@ -120,7 +128,7 @@ class Sandboxes:
         if isinstance(self._policy, SandboxPolicy):
             return None, None, None
         try:
-            text = self._policy.setting(SETTING)
+            text = self._policy.policy()
         except Exception as error:
             if self._read is not None and time.monotonic() - self._read[1] < REMEMBERED:
                 return self._read[0], self._read[0], None
@@ -139,25 +147,29 @@ class Sandboxes:
 def make_executor(what: Reader | SandboxPolicy, environ: Mapping[str, str]) -> ConfiguredExecutor:
     """An executor of a store's runs, or of runs without any store under a given policy.
 
-    May be called by any thread; of a reader only its address is used (and its policy, for one in memory). Needs a
-    running event loop no sooner than its first run. Raises :class:`UsageError` for a variable that makes no sense, and
-    ``SecretsError`` for a master key that can't be used.
+    May be called by any thread; of a reader only its address is used (and its policy, for one in memory). Raises what
+    :func:`executor_of` raises.
     """
     if isinstance(what, SandboxPolicy):
-        policy: SandboxPolicy | SharedStore = what
-    elif what.where == MEMORY:
-        policy = stored_policy(what)
-    else:
-        policy = SharedStore(what.address)
+        return executor_of(what, environ)
+    return executor_of(stored_policy(what) if what.where == MEMORY else StoreSupplied(what.address), environ)
 
-    def rows() -> SharedStore:
-        if isinstance(policy, SharedStore):
-            return policy
+
+def executor_of(what: Supplied | SandboxPolicy, environ: Mapping[str, str]) -> ConfiguredExecutor:
+    """An executor of what is supplied, or of runs without anything but a policy. Closes what it was given.
+
+    Needs a running event loop no sooner than its first run. Raises :class:`UsageError` for a variable that makes no
+    sense, and ``SecretsError`` for a master key that can't be used.
+    """
+
+    def rows() -> Rows:
+        if not isinstance(what, SandboxPolicy):
+            return what.secrets()
         raise UsageError("GITOPS_SECRETS names the store, and there is none here", hint="use env, or dir:/path")
 
     resolver = make_resolver(environ, rows)
     guard, at_once, packages = egress_guard(environ), _at_once(environ), _packages(environ)
-    return ConfiguredExecutor(resolver, guard, Sandboxes(policy, packages), at_once=at_once)
+    return ConfiguredExecutor(resolver, guard, Sandboxes(what, packages), at_once=at_once)
 
 
 def egress_guard(environ: Mapping[str, str]) -> Guard:

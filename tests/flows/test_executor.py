@@ -13,7 +13,7 @@ import pytest
 from reconciler.base.canonical import dumps
 from reconciler.base.errors import StoreError, UsageError
 from reconciler.execute.port import Failed
-from reconciler.flows.executor import ConfiguredExecutor, egress_guard, make_executor
+from reconciler.flows.executor import NO_POLICY, ConfiguredExecutor, egress_guard, executor_of, make_executor
 from reconciler.flows.sandbox import change_policy
 from reconciler.model.run import Observation
 from reconciler.sandbox.policy import SETTING, fail_closed, shipped_default
@@ -22,6 +22,7 @@ from reconciler.secrets.port import SecretsError
 from reconciler.store.shared import SharedStore
 
 if TYPE_CHECKING:
+    from reconciler.secrets.encrypted import Rows
     from reconciler.store.sql_writer import SqlStore
 
 SUBJECT = Subject("c", "c", 30, "s", "s", "production", "production")
@@ -127,17 +128,54 @@ def test_a_policy_that_can_not_be_read_is_the_strictest(store: SqlStore) -> None
     ]
 
 
-def test_a_store_that_was_never_there_means_the_strictest(store: SqlStore, store_path: Path) -> None:
+def test_without_a_policy_that_ever_came_no_script_runs(store: SqlStore, store_path: Path) -> None:
+    """It might have forbidden all of it; and a stricter one would make targets look down."""
     change_policy(store, {"enabled": False})
     away = store_path.with_name("away.db")
 
     async def go(executor: ConfiguredExecutor) -> list[Any]:
         store_path.rename(away)
-        missing = executor.sandboxes.current().policy
+        missing = await ran(executor)
         away.rename(store_path)
-        return [missing, executor.sandboxes.current().policy.enabled]
+        return [(missing.outcome, missing.reason), executor.sandboxes.current().policy.enabled]
 
-    assert within(make_executor(store, {}), go) == [fail_closed(), False]
+    assert within(make_executor(store, {}), go) == [("degraded", NO_POLICY), False]
+
+
+class Late:
+    """Implements ``Supplied``, over a line on which the policy comes late."""
+
+    def __init__(self) -> None:
+        self.arrived = False
+        self.closed = False
+
+    def policy(self) -> str | None:
+        if not self.arrived:
+            raise ConnectionError("no answer yet")
+        return None
+
+    def secrets(self) -> Rows:
+        raise AssertionError("nobody asks for them")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_scripts_wait_for_a_policy_that_comes_late() -> None:
+    supply = Late()
+
+    async def go(executor: ConfiguredExecutor) -> list[Any]:
+        before = await ran(executor)
+        held = await asyncio.to_thread(executor.sandboxes.held)
+        supply.arrived = True
+        after = await ran(executor)
+        supply.arrived = False
+        again = await ran(executor)
+        return [before.reason, held.policy == fail_closed(), after.outcome, again.outcome]
+
+    found = within(executor_of(supply, {}), go)
+    assert found == [NO_POLICY, True, "healthy", "healthy"]
+    assert supply.closed
 
 
 def test_a_store_that_goes_away_takes_its_policy_along_after_a_while(

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from reconciler.flows.supply import StoreHands
 from reconciler.flows.work.events import Event, Started
 from reconciler.flows.work.knobs import Knobs
-from reconciler.flows.work.worker import Signals, StoreHands, Worker
+from reconciler.flows.work.worker import Signals, Worker
 from reconciler.model.run import Run
 from reconciler.store.database import Database
 from reconciler.store.open import open_database, open_executing

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import GitopsError
 from reconciler.flows.subjects import Subjects
@@ -28,23 +28,13 @@ from reconciler.flows.work.outbound import MOST, Outbound
 from reconciler.store.executing import BEAT_SECONDS, UNSERVED_SECONDS, Claim
 
 if TYPE_CHECKING:
+    from reconciler.flows.supply import Hands
     from reconciler.store.executing import Executing, Transition
-    from reconciler.store.port import Reader
 
 _JUMP = 0.5
 """Seconds by which the database's clock may drift from ours between two turns before it counts as set anew."""
 _BLINK = 0.005
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0
-
-
-class Hands(Protocol):
-    """Both sides of a store, for one thread."""
-
-    executing: Executing
-    reader: Reader
-
-    def close(self) -> None:
-        """Close the connections."""
 
 
 class Clerk(threading.Thread):

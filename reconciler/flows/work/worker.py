@@ -15,28 +15,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciler._version import __version__
-from reconciler.base.errors import StoreError
-from reconciler.flows.executor import SCRIPTS, ConfiguredExecutor, make_executor
+from reconciler.flows.executor import SCRIPTS, ConfiguredExecutor, executor_of
 from reconciler.flows.readers import KNOWS
-from reconciler.flows.work.clerk import Clerk, Hands
+from reconciler.flows.supply import Hands, StoreSupply
+from reconciler.flows.work.clerk import Clerk
 from reconciler.flows.work.endpoint import PLAIN, Endpoint
 from reconciler.flows.work.events import Changed, Event, Fault, ScriptsHeld, Started, Stopped, Stopping, Untraced
 from reconciler.flows.work.floor import Floor
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.tally import Tally
-from reconciler.store.address import is_postgres, told
-from reconciler.store.open import open_executing, open_to_read, store_path, there
+from reconciler.store.address import told
 from reconciler.store.schema import KNOWN
-from reconciler.store.sql_writer import SqlStore
 from reconciler.store.users import TABLES
 from reconciler.versioning.stored import census, heads
 
 if TYPE_CHECKING:
     from reconciler.flows.automating.engine import Engine
+    from reconciler.flows.supply import Supply
     from reconciler.flows.work.tracing import Traces
     from reconciler.store.database import Database
     from reconciler.store.executing import Executing
-    from reconciler.store.port import Reader
 
 Tell = Callable[[Event], None]
 READY_WITHIN = 10.0
@@ -44,42 +42,6 @@ READY_WITHIN = 10.0
 _LAST_WORD = 5.0
 """Seconds that storing the last results may take at the end, and ending what still runs."""
 _INTERRUPTED = 130
-_CACHE_KIB = 8192
-"""Of the store, for each connection. A worker looks at few rows at a time, and lives long enough to fill any cache."""
-
-
-class StoreHands:
-    """Implements :class:`reconciler.flows.work.clerk.Hands`: two connections to a file, one to a server."""
-
-    def __init__(self, address: str, *, again: bool = False) -> None:
-        """``again``: it was there before; where it isn't now, no empty one is made in its place, in which everything
-        that waits to be stored would be lost."""
-        if again and not there(address):
-            raise StoreError(
-                f"the store {store_path(address)} isn't there any more", hint="bring it back: mount it, or restore it"
-            )
-        executing = open_executing(address)
-        try:
-            self._store = SqlStore(executing.db) if is_postgres(address) else _read_beside(address, executing.db)
-        except BaseException:
-            executing.close()
-            raise
-        self.executing: Executing = executing
-        self.reader: Reader = self._store
-
-    def close(self) -> None:
-        """Both connections."""
-        try:
-            self.executing.close()
-        finally:
-            self._store.close()
-
-
-def _read_beside(address: str, writing: Database) -> SqlStore:
-    store = open_to_read(address)
-    for db in (writing, store.db):
-        db.run(f"pragma cache_size=-{_CACHE_KIB}")
-    return store
 
 
 @dataclass(slots=True)
@@ -147,9 +109,8 @@ class Worker:
         database: Callable[[], Database] | None = None,
     ) -> None:
         self._address, self._knobs, self._tell = address, knobs, tell
-        self._opened = opened or (lambda: StoreHands(address, again=self._begun))
+        self._supply: Supply = StoreSupply(address, opened=opened)
         self._database = database
-        self._begun = False
         self._environ = {**environ, SCRIPTS: str(knobs.scripts)}
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._enforced: tuple[str, ...] | None = None
@@ -164,7 +125,7 @@ class Worker:
         self._clerk = Clerk(
             self._id,
             self._knobs,
-            self._opened,
+            self._supply.open,
             post=self._post,
             tell=self._told,
             register=self._register,
@@ -196,15 +157,14 @@ class Worker:
 
     def _prepare(self) -> tuple[Started, ConfiguredExecutor]:
         """Whether the store can be read at all, and what there is to do."""
-        hands = self._opened()
+        hands = self._supply.open()
         try:
             hands.executing.reconcile()
             generation, slices = hands.reader.generation(), len(hands.reader.slice_digests())
             found = census(hands.reader.all_bodies())
-            executor = make_executor(hands.reader, self._environ)
+            executor = executor_of(self._supply, self._environ)
         finally:
             hands.close()
-        self._begun = True
         knobs = self._knobs
         lane = knobs.lane if knobs.lane is not None else max(1, knobs.concurrency // 4)
         started = Started(
