@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from reconciler.base.errors import StoreError
@@ -41,6 +42,20 @@ def hold(db: Database, name: str, *, shared: bool = False) -> None:
 
     take = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     db.run(f"select {take}({LOCK_KEY.format('?::text')})", (name,))
+
+
+@contextmanager
+def alone(db: Database, name: str) -> Iterator[bool]:
+    """Whether nobody else is about this, all over a PostgreSQL store; and nobody else will be, inside."""
+    from reconciler.store.postgres import LOCK_KEY
+
+    key = LOCK_KEY.format("?::text")
+    taken = bool(db.rows(f"select pg_try_advisory_lock({key})", (name,))[0][0])
+    try:
+        yield taken
+    finally:
+        if taken:
+            db.rows(f"select pg_advisory_unlock({key})", (name,))
 
 
 def insisting(do: Callable[[], T]) -> T:

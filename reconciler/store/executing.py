@@ -173,7 +173,8 @@ class Executing(Protocol):
         """Bring the schedule up to the newest generation, in one transaction; None where it is already.
 
         New slices get a phase spread over their interval by their key, changed intervals keep the slice's health,
-        rows of slices that are gone end (a run in flight then finishes into nothing).
+        rows of slices that are gone end (a run in flight then finishes into nothing). Where somebody else is about it
+        already, that one does it.
         """
 
     def claim(
@@ -211,6 +212,13 @@ class Executing(Protocol):
 
     def generation(self) -> int:
         """The newest generation."""
+
+    def listen(self) -> int | None:
+        """Begin to hear of new generations: a file descriptor from which there is something to read then, until the
+        next question to the store. None where one has to ask for them."""
+
+    def heard(self) -> bool:
+        """Whether a new generation was announced since this was asked before."""
 
     # -- single slices -------------------------------------------------------------------------------------------------
 

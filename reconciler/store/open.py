@@ -52,18 +52,18 @@ def open_store(address: str) -> SqlStore:
 
 def open_executing(address: str) -> SqlExecuting:
     """Open for executors; makes the file, its folder and its tables. Raises ``StoreError``."""
-    db = open_database(address)
     if is_postgres(address):
-        return _postgres_executing(db)
+        return _postgres_executing(address)
     from reconciler.store.sql_executing import SqlExecuting
 
-    return SqlExecuting(db)
+    return SqlExecuting(open_database(address))
 
 
-def _postgres_executing(db: Database) -> SqlExecuting:
+def _postgres_executing(address: str) -> SqlExecuting:
     from reconciler.store.pg_executing import PgExecuting
-    from reconciler.store.postgres import refuse_pooler
+    from reconciler.store.postgres import PostgresDatabase, refuse_pooler
 
+    db = PostgresDatabase(address)
     try:
         refuse_pooler(db, "a worker")
         return PgExecuting(db)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from reconciler.store.batches import insisting
+from reconciler.store.batches import alone, insisting
 from reconciler.store.engine import Engine
 from reconciler.store.pg_pruning import Pruner, keep_days
 from reconciler.store.pg_runs import CONDENSING
-from reconciler.store.postgres import LOCK_KEY
 from reconciler.store.progress import progress, set_progress
 from reconciler.store.sql_keeping import Keeping
-
-_KEY = LOCK_KEY.format("'keeping'")
 
 
 class PgKeeping(Keeping):
@@ -23,13 +17,13 @@ class PgKeeping(Keeping):
 
     def condense(self, *, limit: int = 500) -> int:
         """See the protocol. While another worker does it, there is nothing to do."""
-        with self._alone() as alone:
-            return insisting(lambda: super(PgKeeping, self).condense(limit=limit)) if alone else 0
+        with alone(self.db, "keeping") as one:
+            return insisting(lambda: super(PgKeeping, self).condense(limit=limit)) if one else 0
 
     def prune(self, *, limit: int = 5000) -> int:
         """See the protocol. While another worker does it, there is nothing to do."""
-        with self._alone() as alone:
-            return Pruner(self.db, self.engine).prune(limit) if alone else 0
+        with alone(self.db, "keeping") as one:
+            return Pruner(self.db, self.engine).prune(limit) if one else 0
 
     def keep_days(self) -> int:
         """Make the tables of the days to come, and of yesterday; returns how many there were to make."""
@@ -41,12 +35,3 @@ class PgKeeping(Keeping):
             with self.db.transaction(lasting=False, locks=(CONDENSING,)):
                 set_progress(self.db, "condensed", self._over())
         return progress(self.db, "condensed")
-
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        taken = bool(self.db.rows(f"select pg_try_advisory_lock({_KEY})")[0][0])
-        try:
-            yield taken
-        finally:
-            if taken:
-                self.db.rows(f"select pg_advisory_unlock({_KEY})")

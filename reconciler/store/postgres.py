@@ -63,6 +63,7 @@ class PostgresDatabase:
         self.path = shown(address)
         self.settings = settings or pg_settings()
         self._clock: Callable[[], float] | None = None
+        self._heard: set[str] = set()
         driver()
         with self.translated():
             self._db, self.pooler = connect(address, self.settings, application)
@@ -170,6 +171,18 @@ class PostgresDatabase:
         self._db.execute("set local gitops.applying = 'on'")
         yield
         self._db.execute("set local gitops.applying = 'off'")
+
+    def listen(self, channel: str) -> int:
+        """Have :meth:`heard` hear of a channel; returns the file descriptor that word of it comes in through."""
+        with self.translated():
+            self._db.add_notify_handler(lambda told: self._heard.add(told.channel))
+            self._db.execute(f'listen "{channel}"')
+            return int(self._db.fileno())
+
+    def heard(self) -> set[str]:
+        """Channels of which there was word since this was asked before. It comes in with the answer to a statement."""
+        found, self._heard = self._heard, set()
+        return found
 
     def tell(self, channel: str, text: str) -> None:
         """Notify. Sparingly: transactions that do commit one after the other."""

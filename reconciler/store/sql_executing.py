@@ -42,6 +42,14 @@ class SqlExecuting(Runs, Poison, Pauses, Schedule, Healths, Regions, Keeping, Wo
             raise StoreError(f"the store {self.db.path} isn't the file any more that was opened", hint="open it again")
         return self._reader.generation()
 
+    def listen(self) -> int | None:
+        """See the protocol."""
+        return None
+
+    def heard(self) -> bool:
+        """See the protocol."""
+        return False
+
     def bodies(self, keys: Collection[SliceKey]) -> dict[SliceKey, tuple[str, bytes]]:
         """See the protocol."""
         return {key: (found.digest, found.body) for key, found in self._reader.slices(keys).items()}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import GitopsError
 from reconciler.flows.subjects import Subjects
+from reconciler.flows.work.bell import Bell
 from reconciler.flows.work.claims import Claims
 from reconciler.flows.work.events import ClockMoved, Dropped, Event, StoreAway, StoreBack, Taken, Unsaved
 from reconciler.flows.work.handover import Done, Floor, Outbox
@@ -35,6 +36,8 @@ _JUMP = 0.5
 """Seconds by which the database's clock may drift from ours between two turns before it counts as set anew."""
 _BLINK = 0.005
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_POLL_TOLD = 5.0
+"""Seconds between two questions for a new generation, where the store tells of it anyway."""
 
 
 class Clerk(threading.Thread):
@@ -56,7 +59,9 @@ class Clerk(threading.Thread):
         super().__init__(name="gitops-clerk", daemon=True)
         self._worker, self._knobs = worker, knobs
         self._opened, self._post, self._tell, self._register = opened, post, tell, register
-        self._wake = threading.Event()
+        self._wake = Bell()
+        self._ear: int | None = None
+        self._poll = knobs.poll
         self._claims = Claims(worker, knobs)
         self._outbound = Outbound(self._claims.release, self._stored, self._unsaved)
         self._opened_hands: tuple[Hands, Subjects] | None = None
@@ -148,6 +153,8 @@ class Clerk(threading.Thread):
     def _open(self) -> tuple[Hands, Subjects]:
         hands = self._opened()
         self._opened_hands = hands, Subjects(hands.reader)
+        self._ear = hands.executing.listen()
+        self._poll = self._knobs.poll if self._ear is None else max(self._knobs.poll, _POLL_TOLD)
         self._announced = False
         self._polled = self._beaten = -1e9
         return self._opened_hands
@@ -168,7 +175,7 @@ class Clerk(threading.Thread):
             self._say(Dropped(len(lost)))
 
     def _take_over(self, hands: Hands, now: float) -> None:
-        if now - self._polled < self._knobs.poll:
+        if not hands.executing.heard() and now - self._polled < self._poll:
             return
         self._polled = now
         taken, before = hands.executing.reconcile(), self.generation
@@ -226,10 +233,10 @@ class Clerk(threading.Thread):
                 self._wake.clear()
             return
         now = time.monotonic()
-        until = now + min(self._knobs.poll, self._knobs.lease / 3)
+        until = now + min(self._poll, self._knobs.lease / 3)
         if self._claiming and self._next_due is not None and self._floor.room() > 0:
             until = min(until, self._next_due)
-        self._wake.wait(max(0.0, until - now))
+        self._wake.wait(max(0.0, until - now), self._ear)
         self._gather()
         self._wake.clear()
 
@@ -265,8 +272,10 @@ class Clerk(threading.Thread):
             except GitopsError as error:
                 self.complaint = error.message
         self._close()
+        self._wake.close()
 
     def _close(self) -> None:
+        self._ear = None
         opened, self._opened_hands = self._opened_hands, None
         if opened is not None:
             try:
