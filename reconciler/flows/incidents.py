@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from reconciler.base.errors import GitopsError, UsageError
 from reconciler.flows.named import unknown_name
 from reconciler.model.resource import Key
+from reconciler.store.database import Database
+from reconciler.store.incidents import Incident, Maintenance
 from reconciler.store.port import Reader
+from reconciler.store.sql_incidents import SqlIncidents
+from reconciler.store.sql_maintenances import SqlMaintenances
 
 
 def known_places(reader: Reader, names: Sequence[str]) -> list[str]:
@@ -79,6 +84,22 @@ def need_title(title: str) -> str:
     if not title.strip():
         raise UsageError("the title is empty", hint="say in a few words what it is about")
     return title.strip()
+
+
+class Now(NamedTuple):
+    """What an overview tells beside health: open incidents, and maintenances that go on, at a moment."""
+
+    at: float
+    incidents: tuple[Incident, ...]
+    maintenances: tuple[Maintenance, ...]
+
+
+def now(db: Database, system: int | None = None) -> Now:
+    """Of one system (uid) or all."""
+    at = db.clock()
+    active = SqlMaintenances(db).maintenances(system=system)
+    found = SqlIncidents(db).incidents(system=system)
+    return Now(at, tuple(found), tuple(each for each in active if each.covers(at)))
 
 
 def nothing_there(address: str) -> GitopsError:

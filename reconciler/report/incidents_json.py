@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from reconciler.flows.incidents import Now
 from reconciler.report.moments import iso
 from reconciler.store.incidents import Incident, Maintenance, Update
 
@@ -56,4 +57,12 @@ def maintenance_json(found: Maintenance) -> dict[str, Any]:
         "at": iso(found.at),
         "updated": iso(found.updated),
         "ended": iso(found.ended),
+    }
+
+
+def now_json(now: Now) -> dict[str, Any]:
+    """What an overview has beside health."""
+    return {
+        "incidents": [incident_json(each) for each in now.incidents],
+        "maintenances": [maintenance_json(each) for each in now.maintenances],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.base.durations import format_duration
+from reconciler.flows.incidents import Now
 from reconciler.report.moments import moment, span
 from reconciler.report.style import Style, safe
 from reconciler.report.table import pairs, table
@@ -95,15 +96,15 @@ def maintenance_line(found: Maintenance, verb: str) -> str:
     return safe(f"{verb} {found.id}: {found.title}{told}.")
 
 
-def standing_lines(
-    incidents: Sequence[Incident], active: Sequence[Maintenance], now: float, style: Style
-) -> Iterator[str]:
+def now_lines(now: Now, style: Style) -> Iterator[str]:
     """What an overview says of open incidents and of systems that are in a maintenance; a line for each."""
-    for i in incidents:
+    if now.incidents or now.maintenances:
+        yield ""
+    for i in now.incidents:
+        said = f"Incident {i.id} ({i.severity}, {i.status}) for {lasted(i, now.at)}: {_places(i.systems)}: {i.title}"
         looks = _SEVERITIES.get(i.severity)
-        said = safe(f"Incident {i.id} ({i.severity}, {i.status}) for {lasted(i, now)}: {_places(i.systems)}: {i.title}")
-        yield style(said, looks) if looks else said
-    for m in active:
+        yield style(safe(said), looks) if looks else safe(said)
+    for m in now.maintenances:
         yield safe(f"Maintenance {m.id} until {_until(m)}: {_places(m.systems)}: {m.title}")
 
 

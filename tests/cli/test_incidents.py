@@ -212,6 +212,20 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def test_an_overview_tells_what_goes_on(applied: Repo, gitops: Gitops) -> None:
+    assert "mnt-" not in gitops("status").out
+    gitops("incident", "open", "--title", "Orders are slow", "--system", "shop", "--severity", "critical")
+    gitops("maintenance", "add", "--title", "new disks", "--system", "shop::production")
+    gitops("maintenance", "add", "--title", "later", "--system", "shop", "--from", "2096-01-01")
+    for arguments in (("status",), ("status", "--system", "shop")):
+        *_, incident, work = gitops(*arguments).out.splitlines()
+        assert re.fullmatch(r"Incident inc-\w+ \(critical, investigating\) for \d+ s: shop: Orders are slow", incident)
+        assert re.fullmatch(r"Maintenance mnt-\w+ until it is ended: shop::production: new disks", work)
+    data = gitops("status", "--format", "json").json
+    assert [i["title"] for i in data["incidents"]] == ["Orders are slow"]
+    assert [m["title"] for m in data["maintenances"]] == ["new disks"]
+
+
 def test_names_are_completed(applied: Repo, gitops: Gitops) -> None:
     incident = gitops("incident", "open", "--title", "down", "--format", "json").json["id"]
     work = gitops("maintenance", "add", "--title", "disks", "--system", "shop", "--format", "json").json["id"]
