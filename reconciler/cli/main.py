@@ -54,7 +54,7 @@ _COMMANDS = {
         "incident": ("incident", "Open, update, resolve and list incidents"),
         "maintenance": ("maintenance", "Plan, list, end and cancel work during which health starts nothing"),
         "source": ("source", "List sources, grant and revoke what they may name"),
-        "store": ("store", "Show, back up, restore and upgrade the file of the store"),
+        "store": ("store", "Show, upgrade, copy and back up the store, print rights"),
         "secret": ("secret", "Keep secrets in the store, see which are named and found"),
         "packages": ("packages", "Lock and build the packages that scripts may import"),
         "sandbox": ("sandbox", "Probe what this host enforces on scripts, show and set the policy"),
