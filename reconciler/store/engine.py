@@ -40,8 +40,8 @@ class Engine(Protocol):
     def consume(self, worker: str, regions: Sequence[str], limit: int, *, silent: float) -> list[Job]:
         """Up to so many jobs: new ones, and those whose worker was silent for so many seconds."""
 
-    def stale(self, regions: Sequence[str], *, silent: float) -> bool:
-        """Whether there are any of the latter."""
+    def waiting(self, regions: Sequence[str], *, silent: float) -> bool:
+        """Whether there are any, of either kind."""
 
     def still(self, jobs: Collection[Job], worker: str) -> set[int]:
         """The ids of those that are with this worker by now."""

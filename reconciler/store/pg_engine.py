@@ -195,13 +195,15 @@ class PgQueuer:
         jobs = _done(self._queries.dequeue(limit, served, QueueManagerId(manager(worker)), None, timeout))
         return [Job(job.id, int((job.payload or b"0").split()[0])) for job in jobs]
 
-    def stale(self, regions: Sequence[str], *, silent: float) -> bool:
+    def waiting(self, regions: Sequence[str], *, silent: float) -> bool:
         """See the protocol."""
+        where = "select 1 from pgqueuer where entrypoint = any(?::text[])"
         sql = (
-            "select exists (select 1 from pgqueuer where status = 'picked' and entrypoint = any(?::text[]) "
+            f"select exists ({where} and status = 'queued') or exists ({where} and status = 'picked' "
             f"and heartbeat < {_at(self._db)} - make_interval(secs => ?))"
         )
-        return bool(self._db.rows(sql, ([entrypoint(r) for r in regions], float(silent)))[0][0])
+        served = [entrypoint(r) for r in regions]
+        return bool(self._db.rows(sql, (served, served, float(silent)))[0][0])
 
     def still(self, jobs: Collection[Job], worker: str) -> set[int]:
         """See the protocol."""

@@ -32,8 +32,7 @@ class PgSchedule(Schedule):
         same."""
         if limit < 1:
             return []
-        due, stale = self._anything(regions, 0.0), self.engine.stale(regions, silent=lease + grace)
-        if not due and not stale:
+        if not self._anything(regions, 0.0) and not self.engine.waiting(regions, silent=lease + grace):
             return []
         return insisting(lambda: self._claim(worker, limit, tuple(regions), lease + grace))
 
