@@ -104,6 +104,11 @@ def _read_document(
     if faults or not validated.body or any(f.severity == "error" for f in upgraded.faults):
         _note_failed(upgraded.data, result)
         return
+    if validated.runtime_templates:
+        from reconciler.flows.runtime_names import unknown_keys
+
+        undefined = unknown_keys(upgraded.data, validated.runtime_templates)
+        result.diagnostics += [located.diagnostic(nth, fault, original=migrated) for fault in undefined]
     if (absence := _missing_extra(upgraded.kind, upgraded.data)) is not None:
         result.diagnostics.append(located.diagnostic(nth, absence, original=migrated))
     result.resources.append(

@@ -1,0 +1,75 @@
+"""A key that no event of the triggers has is told where it is read, before the night it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from reconciler.automate.payloads import OPEN, PAYLOADS, complete
+from reconciler.flows.runtime_names import unknown_keys
+from reconciler.kinds.table import EVENTS, TRIGGERS
+from reconciler.kinds.validate import validate
+
+HEALTH = "healthcheck.system_health_changed"
+
+
+def told(spec: dict[str, Any]) -> list[tuple[Iterable[Any], str, str | None]]:
+    whole = {"runAs": "oncall", "actions": [], **spec}
+    document = {"apiVersion": "gitops/v2", "kind": "Automation", "metadata": {"name": "it"}, "spec": whole}
+    validated = validate("Automation", document)
+    assert validated.body, validated.faults
+    found = unknown_keys(document, validated.runtime_templates)
+    return [(fault.path, fault.message, fault.hint) for fault in found]
+
+
+def test_every_event_has_its_payload() -> None:
+    assert set(PAYLOADS) | OPEN == {*EVENTS, *TRIGGERS, "manual"}
+    for event, keys in PAYLOADS.items():
+        assert dict.fromkeys(keys) == complete(event, {})
+        assert all(text and not text.endswith(".") for text in keys.values())
+    assert complete("automation.cron@1", {"timestamp": 1})["cronPattern"] is None
+    assert complete("webhook", {"any": 1}) == {"any": 1}
+    assert complete(HEALTH, {"own": 1, "newStatus": "x"})["newStatus"] == "x"
+
+
+def test_a_misspelt_key_of_a_filter_is_told() -> None:
+    ((path, message, hint),) = told({"triggers": [{"event": HEALTH, "filter": "trigger.payload.newState == 'x'"}]})
+    assert path == ("spec", "triggers", 0, "filter")
+    assert message == f"`trigger.payload.newState` is undefined: the event {HEALTH} has no such key"
+    assert hint is not None
+    assert "newStatus" in hint
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        "trigger.payload.newStatus == 'unhealthy' and not trigger.payload.environmentId",
+        "trigger.payload.nothing | default(none)",
+        "trigger.payload.nothing.more | d('x') == 'x'",
+        "trigger.payload.nothing is defined and trigger.payload.nothing == 1",
+        "trigger.id == 'trigger.payload.nothing'",
+    ],
+)
+def test_what_is_fine(filter: str) -> None:
+    assert told({"triggers": [{"event": HEALTH, "filter": filter}]}) == []
+
+
+def test_whose_event_it_is_depends_on_the_place() -> None:
+    log: Callable[[str], dict[str, Any]] = lambda text: {"action": "log@1", "config": {"message": text}}  # noqa: E731
+    wait = {"waitForTrigger": {"event": "incident.resolved", "filter": "trigger.payload.newStatus == 'x'"}}
+    spec = {"triggers": [{"event": HEALTH}, {"event": "incident.created"}]}
+    found = told({**spec, "actions": [wait, log("{{ trigger.payload.severity }} {{ trigger.payload.kind }}")]})
+    assert [(path, message) for path, message, _ in found] == [
+        (
+            ("spec", "actions", 0, "waitForTrigger", "filter"),
+            "`trigger.payload.newStatus` is undefined: the event incident.resolved has no such key",
+        ),
+        (
+            ("spec", "actions", 1, "config", "message"),
+            "`trigger.payload.kind` is undefined: the events of the triggers have no such key",
+        ),
+    ]
+    hook = {"event": "webhook@1", "config": {"hook": "a", "token": "${{ secrets.T }}"}}
+    assert told({"triggers": [*spec["triggers"], hook], "actions": [log("{{ trigger.payload.kind }}")]}) == []
