@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.store.database import Database
 from reconciler.store.incidents import Author, Incident, NoSuch, Over, Severity, Stage, Update
 from reconciler.store.posting import post_event
-from reconciler.store.sql_places import about, called, new_id, places, read, stamp, written
+from reconciler.store.sql_places import about, called, new_id, places, plain, read, stamp, titled, written
 
 _COLUMNS = "id, title, description, severity, status, systems, automation, run, actor, at, updated, resolved"
 _LOCK = "incidents"
@@ -36,18 +36,19 @@ class SqlIncidents:
             if made is not None:
                 return self._one(made)
             now, about_it = self._db.clock(), written(places(self._db, systems))
+            said = plain(description)
 
             def insert(id: str) -> bool:
                 sql = (
                     f"insert into incident ({_COLUMNS}, key) values (?, ?, ?, ?, 'investigating', ?, ?, ?, ?, ?, ?, "
                     "null, ?) on conflict do nothing"
                 )
-                given = (id, title, description, severity, about_it, author.automation, author.run, author.actor)
+                given = (id, titled(title), said, severity, about_it, author.automation, author.run, author.actor)
                 return self._db.run(sql, (*given, now, now, key)).rowcount > 0
 
             found = self._one(new_id("inc", insert))
-            self._note(found, 0, author, description, None)
-            self._tell("incident.created", found, author, description, was=None)
+            self._note(found, 0, author, said, None)
+            self._tell("incident.created", found, author, said, was=None)
             return found
 
     def update(
@@ -103,7 +104,7 @@ class SqlIncidents:
             was = self._one(id)
             if was.resolved is not None:
                 raise Over("incident", id, "resolved")
-            now, stage = self._db.clock(), status or was.status
+            now, stage, message = self._db.clock(), status or was.status, plain(message)
             over = now if stage == "resolved" else None
             self._db.run(
                 "update incident set status = ?, severity = ?, updated = ?, resolved = ? where id = ?",

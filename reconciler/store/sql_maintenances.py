@@ -13,7 +13,7 @@ from reconciler.base.errors import StoreError
 from reconciler.store.database import Database
 from reconciler.store.incidents import Author, Maintenance, NoSuch, NotBegun, Over, Suppression
 from reconciler.store.posting import post_event
-from reconciler.store.sql_places import about, called, new_id, places, read, stamp, written
+from reconciler.store.sql_places import about, called, new_id, places, plain, read, stamp, titled, written
 
 _COLUMNS = (
     "id, title, description, systems, status, starts, ends, cron, duration_ms, timezone, suppress, automation, run, "
@@ -59,7 +59,18 @@ class SqlMaintenances:
                     f"insert into maintenance ({_COLUMNS}, key) values (?, ?, ?, ?, 'scheduled', ?, ?, ?, ?, ?, ?, ?, "
                     "?, ?, ?, ?, null, ?) on conflict do nothing"
                 )
-                given = (id, title, description, about_it, begin, ends, cron, duration_ms, timezone, int(suppress))
+                given = (
+                    id,
+                    titled(title),
+                    plain(description),
+                    about_it,
+                    begin,
+                    ends,
+                    cron,
+                    duration_ms,
+                    timezone,
+                    int(suppress),
+                )
                 by = (author.automation, author.run, author.actor)
                 return self._db.run(sql, (*given, *by, now, now, key)).rowcount > 0
 
@@ -225,7 +236,7 @@ class SqlMaintenances:
             "endsAt": stamp(now.ends),
             "recurring": now.cron is not None,
             "suppress": now.suppress,
-            "message": message,
+            "message": plain(message),
             "timestamp": stamp(now.updated),
         }
         post_event(self._db, name, payload, context_key=context, actor=author.actor)

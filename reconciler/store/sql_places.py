@@ -11,6 +11,7 @@ from reconciler.base.canonical import dumps, loads
 from reconciler.store.database import Database
 from reconciler.store.incidents import Place
 
+_TITLE, _TEXT = 500, 20_000
 _TRIES = 50
 _AT_ONCE = 400
 
@@ -18,7 +19,7 @@ _AT_ONCE = 400
 def places(db: Database, names: Sequence[str]) -> tuple[Place, ...]:
     """``orders-api`` and ``orders-api::production`` with their uids; each once, in the order in which they are named.
     What isn't in the store is kept by its name: an outage isn't lost as somebody misspelt what is out."""
-    wanted = [name.partition("::") for name in dict.fromkeys(names)]
+    wanted = [name.partition("::") for name in dict.fromkeys(map(titled, names))]
     systems = _uids(db, "System", (system for system, _, _ in wanted))
     environments = _uids(db, "Environment", (environment for _, _, environment in wanted if environment))
     found = []
@@ -49,6 +50,16 @@ def called(db: Database, rows: Sequence[tuple[Place, ...]]) -> list[tuple[Place,
         marks = ", ".join("?" * len(some))
         names |= dict(db.rows(f"select uid, name from resource where until is null and uid in ({marks})", some))
     return [tuple(_called(place, names) for place in found) for found in rows]
+
+
+def titled(text: str) -> str:
+    """A headline that any database and any payload can hold: templates and people may write anything."""
+    return plain(text)[:_TITLE]
+
+
+def plain(text: str) -> str:
+    """The same for what is longer."""
+    return text[:_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def new_id(prefix: str, insert: Callable[[str], bool]) -> str:

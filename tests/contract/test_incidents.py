@@ -13,6 +13,8 @@ from reconciler.store.sql_incidents import SqlIncidents
 if TYPE_CHECKING:
     from tests.contract.conftest import Rig
 
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite", "postgresql"], indirect=True)
+
 ALICE = Author("alice")
 
 
@@ -115,6 +117,15 @@ def test_what_cant_be_done(incidents: SqlIncidents) -> None:
     incidents.resolve(opened.id, author=ALICE)
     with pytest.raises(Over, match="is resolved already"):
         incidents.resolve(opened.id, author=ALICE)
+
+
+def test_whatever_is_said_can_be_kept(incidents: SqlIncidents) -> None:
+    odd = "\0half \ud800 of a pair"
+    opened = incidents.open(odd * 100, author=ALICE, description=odd, systems=[odd])
+    incidents.update(opened.id, odd, author=ALICE)
+    over, timeline = incidents.incident(incidents.resolve(opened.id, "x" * 100_000, author=ALICE).id)
+    assert over.title.startswith("\ufffdhalf ? of a pair")
+    assert [len(entry.message) for entry in timeline] == [len(odd), len(odd), 20_000]
 
 
 def test_ids_grow_where_the_short_ones_are_taken(incidents: SqlIncidents, monkeypatch: pytest.MonkeyPatch) -> None:

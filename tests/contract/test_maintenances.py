@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +13,13 @@ from reconciler.base.canonical import loads
 from reconciler.base.errors import UsageError
 from reconciler.flows.maintenances import Wanted, plan, suppression, tick
 from reconciler.store.incidents import Author, NoSuch, NotBegun, Over
+from reconciler.store.open import open_database
 from reconciler.store.sql_maintenances import SqlMaintenances
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rig
+
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite", "postgresql"], indirect=True)
 
 ALICE = Author("alice")
 HOUR = 3600.0
@@ -135,6 +141,25 @@ def test_one_that_nobody_saw_is_over_without_a_word(rig: Rig, planned: SqlMainte
     assert at(rig, HOUR) == 1
     assert planned.maintenance(made.id).status == "ended"
     assert told(rig) == []
+
+
+def test_of_many_that_keep_the_house_one_begins_it(rig: Rig, planned: SqlMaintenances) -> None:
+    for number in range(5):
+        planned.add(f"work {number}", author=ALICE, systems=["shop"], starts=rig.at + 10, ends=rig.at + 20)
+    rig.step(10)
+    start = threading.Barrier(4)
+
+    def keep(_: int) -> int:
+        with closing(open_database(rig.path)) as db:
+            db.tell_time(lambda: rig.at)
+            start.wait(20)
+            return tick(db)
+
+    for _ in range(2):
+        with ThreadPoolExecutor(4) as threads:
+            assert sum(threads.map(keep, range(4))) == 5
+        rig.step(10)
+    assert sorted(name for name, _ in told(rig)) == ["maintenance.completed"] * 5 + ["maintenance.started"] * 5
 
 
 def test_what_cant_be_ended(rig: Rig, planned: SqlMaintenances) -> None:

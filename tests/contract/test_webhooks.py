@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.base.canonical import loads
+from reconciler.store.open import open_database
 from reconciler.store.sql_webhooks import Full, Taken, take
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rig
+
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite", "postgresql"], indirect=True)
 
 DAY = 86_400.0
 
@@ -69,3 +75,20 @@ def test_an_inbox_that_nobody_reads_fills_up(rig: Rig) -> None:
         sent(rig, "id:3", most=3)
     rig.hands.db.run("update event set handled_at = 1")
     assert sent(rig, "id:3", most=3).new
+
+
+def test_of_many_that_come_at_once_one_counts(rig: Rig) -> None:
+    """As a sender that gave up on the first server asks the second one."""
+    start = threading.Barrier(4)
+
+    def ask(_: int) -> list[Taken]:
+        with closing(open_database(rig.path)) as db:
+            start.wait(20)
+            return [take(db, "deploy", {}, [(7, [f"id:{n}"])], actor="x", remember=DAY, most=1000) for n in range(10)]
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(ask, range(4)))
+    assert len(inbox(rig)) == 10
+    for same in zip(*found, strict=True):
+        assert sum(taken.new for taken in same) == 1
+        assert len({taken.events for taken in same}) == 1
