@@ -13,6 +13,7 @@ from reconciler.model.resource import Key
 from reconciler.store.database import Database
 from reconciler.store.incidents import Incident, Maintenance
 from reconciler.store.port import Reader
+from reconciler.store.sql_deliveries import dead_letters
 from reconciler.store.sql_incidents import SqlIncidents
 from reconciler.store.sql_maintenances import SqlMaintenances
 
@@ -87,11 +88,13 @@ def need_title(title: str) -> str:
 
 
 class Now(NamedTuple):
-    """What an overview tells beside health: open incidents, and maintenances that go on, at a moment."""
+    """What an overview tells beside health: open incidents, and maintenances that go on, at a moment; and how many
+    dead letters there are, for an overview of everything."""
 
     at: float
     incidents: tuple[Incident, ...]
     maintenances: tuple[Maintenance, ...]
+    dead_letters: int = 0
 
 
 def now(db: Database, system: int | None = None) -> Now:
@@ -99,7 +102,8 @@ def now(db: Database, system: int | None = None) -> Now:
     at = db.clock()
     active = SqlMaintenances(db).maintenances(system=system)
     found = SqlIncidents(db).incidents(system=system)
-    return Now(at, tuple(found), tuple(each for each in active if each.covers(at)))
+    dead = dead_letters(db) if system is None else 0
+    return Now(at, tuple(found), tuple(each for each in active if each.covers(at)), dead)
 
 
 def nothing_there(address: str) -> GitopsError:

@@ -65,4 +65,5 @@ def now_json(now: Now) -> dict[str, Any]:
     return {
         "incidents": [incident_json(each) for each in now.incidents],
         "maintenances": [maintenance_json(each) for each in now.maintenances],
+        "deadLetters": now.dead_letters,
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from reconciler.base.durations import format_duration
 from reconciler.flows.incidents import Now
 from reconciler.report.moments import moment, span
-from reconciler.report.style import Style, safe
+from reconciler.report.style import Style, count, safe
 from reconciler.report.table import pairs, table
 from reconciler.store.incidents import Incident, Maintenance, Place, Update
 
@@ -97,8 +97,9 @@ def maintenance_line(found: Maintenance, verb: str) -> str:
 
 
 def now_lines(now: Now, style: Style) -> Iterator[str]:
-    """What an overview says of open incidents and of systems that are in a maintenance; a line for each."""
-    if now.incidents or now.maintenances:
+    """What an overview says of open incidents and of systems that are in a maintenance, a line for each, and that
+    something couldn't be sent."""
+    if now.incidents or now.maintenances or now.dead_letters:
         yield ""
     for i in now.incidents:
         said = f"Incident {i.id} ({i.severity}, {i.status}) for {lasted(i, now.at)}: {_places(i.systems)}: {i.title}"
@@ -106,6 +107,8 @@ def now_lines(now: Now, style: Style) -> Iterator[str]:
         yield style(safe(said), looks) if looks else safe(said)
     for m in now.maintenances:
         yield safe(f"Maintenance {m.id} until {_until(m)}: {_places(m.systems)}: {m.title}")
+    if now.dead_letters:
+        yield style(f"{count(now.dead_letters, 'dead letter')}: gitops delivery list --dead", "yellow")
 
 
 def phase(found: Maintenance) -> str:

@@ -57,8 +57,12 @@ class Outgoing:
 
 
 def begin(db: Database, outgoing: Outgoing) -> Delivery:
-    """One more attempt begins, unless the row says that it was delivered, or given up: then it comes back as it is."""
-    with db.transaction():
+    """One more attempt begins, unless the row says that it was delivered, or given up: then it comes back as it is.
+
+    What a power cut takes away here and in :func:`end` is sent again under the same key; what was kept of the run after
+    it lasts, and makes this last as well.
+    """
+    with db.transaction(lasting=False):
         now = db.clock()
         db.run(
             "insert into delivery (key, run, path, automation, action, target, request, status, attempts, created, "
@@ -83,7 +87,7 @@ def end(
     after: float | None = None,
 ) -> None:
     """What came of an attempt; ``after`` so many seconds there is another one."""
-    with db.transaction():
+    with db.transaction(lasting=False):
         now = db.clock()
         db.run(
             "update delivery set status = ?, response = ?, error = ?, next_at = ?, updated = ? where key = ?",
@@ -129,9 +133,9 @@ def listed(db: Database, *, status: Status | None = None, limit: int = 50) -> li
     return _rows(db, "1 = 1", (), limit) if status is None else _rows(db, "status = ?", (status,), limit)
 
 
-def counts(db: Database) -> dict[str, int]:
-    """How many there are by status."""
-    return {status: int(n) for status, n in db.rows("select status, count(*) from delivery group by status")}
+def dead_letters(db: Database) -> int:
+    """How many there are."""
+    return int(db.rows("select count(*) from delivery where status = 'dead'")[0][0])
 
 
 def _start(outgoing: Outgoing) -> tuple[Any, ...]:

@@ -86,6 +86,12 @@ def test_dead_letters_are_sent_again(gitops: Gitops, store: str, web: Site) -> N
     assert (again.code, "was delivered, and isn't sent again" in again.err) == (1, True)
 
 
+def test_the_overview_tells_of_dead_letters(gitops: Gitops, store: str) -> None:
+    assert gitops("status", "--store", store).out.endswith("\n2 dead letters: gitops delivery list --dead\n")
+    assert gitops("status", "--store", store, "--format", "json").json["deadLetters"] == 2
+    assert "dead letter" not in gitops("status", "--system", "shop", "--store", store).out
+
+
 @pytest.mark.parametrize("arguments", [(), ("2", "--dead")])
 def test_which_to_send_has_to_be_said(gitops: Gitops, store: str, arguments: tuple[str, ...]) -> None:
     ran = gitops("delivery", "replay", *arguments, "--store", store)

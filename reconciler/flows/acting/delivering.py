@@ -28,7 +28,7 @@ async def deliver(action: Delivered, asked: Asked, hands: Hands) -> Performed:
     if row.status == "dead":
         return NotDone(row.error or "it was given up", row.response)
     try:
-        done = await attempt(action, replace(asked, before=row.response), hands)
+        done = await attempt(action, replace(asked, before=row.response, at=row.updated), hands)
     except Undone as failed:
         return await _failed(failed, row, asked, hands)
     response = _response(done)

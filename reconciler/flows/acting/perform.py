@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from reconciler.automate.port import Doing, Done, NotDone, Performed
@@ -40,11 +40,8 @@ async def perform(doing: Doing, identity: Identity, hands: Hands) -> Performed:
     return await do(asked, hands)
 
 
-async def asked_of(doing: Doing, identity: Identity, hands: Hands, *, before: Mapping[str, Any] | None = None) -> Asked:
-    """The action, permitted and with its secrets; ``before`` is what came of the last attempt.
-
-    Raises ``GitopsError`` or :class:`Undone` with why it can't be done.
-    """
+async def asked_of(doing: Doing, identity: Identity, hands: Hands) -> Asked:
+    """The action, permitted and with its secrets. Raises ``GitopsError`` or :class:`Undone`: why it isn't done."""
     name = _known(doing.action)
     action = table.action(name)
     bounds = await hands.ask(lambda stores: bounds_of(stores.reader, identity, name))
@@ -60,7 +57,7 @@ async def asked_of(doing: Doing, identity: Identity, hands: Hands, *, before: Ma
     secrets = await hands.secrets((*names(places), *more))
     config = fill(doing.config, places, secrets)
     masker = Masker((*secrets.values(), *(part for value in secrets.values() for part in _parts(value))))
-    return Asked(doing, identity, name, config, bounds, masker, secrets, key_of(doing.key), before or {})
+    return Asked(doing, identity, name, config, bounds, masker, secrets, key_of(doing.key))
 
 
 async def do(asked: Asked, hands: Hands) -> Performed:

@@ -58,6 +58,8 @@ class Asked:
     """The same for every attempt, never for two actions; may stand in a header."""
     before: Mapping[str, Any] = field(default_factory=dict)
     """What came of the attempt before this one, where there was one."""
+    at: float = 0.0
+    """When this attempt began, for what is delivered: epoch seconds by the store's clock."""
 
     @property
     def payload(self) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from reconciler.automate.port import Doing
@@ -76,7 +77,8 @@ async def _again(row: Delivery, hands: Hands) -> Replayed:
     try:
         identity = await hands.ask(lambda stores: identify(stores.reader, row.automation, run=row.run))
         doing = Doing(row.path, (), row.action, None, row.request, {}, row.key, row.attempts + 1)
-        asked = await asked_of(doing, identity, hands, before=row.response)
+        at = await hands.ask(lambda stores: stores.db.clock())
+        asked = replace(await asked_of(doing, identity, hands), before=row.response, at=at)
         action = table.action(asked.name)
         if not isinstance(action, Delivered):
             raise GitopsError(f"{asked.name} isn't sent anywhere by this release")

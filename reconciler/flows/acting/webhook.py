@@ -33,12 +33,11 @@ class Webhook:
         """See the port."""
         config = self.lasting(asked.config, asked.doing.context)
         body: str | None = config.get("body")
-        at = await hands.ask(lambda stores: stores.db.clock())
         reply = await send(
             hands,
             config.get("method", "POST"),
             config["url"],
-            headers=_headers(config, body, asked.key, at),
+            headers=_headers(config, body, asked.key, asked.at),
             body=body,
             timeout_ms=config.get("timeout", 30_000),
             secrets=tuple(asked.secrets.values()),
