@@ -149,8 +149,10 @@ def server_target(address: str) -> Iterator[Target]:
     and where another one is under way."""
     from reconciler.store.copying_postgres import CopyDatabase
     from reconciler.store.locks import open_locks
+    from reconciler.store.postgres import refuse_pooler
 
     with closing(CopyDatabase(address)) as db, closing(open_locks(address)) as locks:
+        refuse_pooler(db, "a copy")
         held = locks.try_acquire(["copy"])
         if held is None:
             raise StoreInUse(f"another copy to {db.path} is under way", hint="wait for it")

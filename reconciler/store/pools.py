@@ -7,14 +7,16 @@ finish with. Each host needs what its pools may grow to, and all hosts together 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from reconciler.base.errors import StoreError
+from reconciler.store.address import shown
+from reconciler.store.pg_errors import translated
 
 if TYPE_CHECKING:
     from reconciler.store.pg_settings import PgSettings
@@ -27,6 +29,8 @@ _log.addHandler(logging.NullHandler())  # what it says in vain of a server that 
 
 _KEEPALIVES = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 """A host that fell off the network loses its locks after a minute, not after the two hours of the kernel."""
+_LISTENING = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+"""The same seen from here."""
 
 
 def lock_pool(address: str, settings: PgSettings) -> Pool:
@@ -52,10 +56,16 @@ def _pool(address: str, settings: PgSettings, size: int, gucs: dict[str, str]) -
         connection.execute(f"select {told}".encode())
 
     seconds = settings.pool_connection_timeout_ms / 1000
+    said = conninfo_to_dict(address)
+    more = {"connect_timeout": max(2, round(seconds)), "application_name": "gitops locks", **_LISTENING}
     return ConnectionPool(
         address,
         connection_class=Plain,
-        kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": max(2, round(seconds))},
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": None,
+            **{key: value for key, value in more.items() if key not in said},
+        },
         min_size=0,
         max_size=size,
         open=True,
@@ -80,21 +90,9 @@ def taken(pool: Pool, what: str) -> Plain:
                 f"no connection became free within {pool.timeout:g} s: {what} uses all {pool.max_size}",
                 hint="raise GITOPS_DATABASE_LOCK_POOL_MAX, as far as max_connections of the server allows",
             ) from None
-        raise StoreError(
-            f"the database can't be reached within {pool.timeout:g} s", hint="check that it runs, and its address"
-        ) from None
+        where = shown(str(pool.conninfo))
+        with translated(where):  # the pool keeps to itself why there is none
+            psycopg.connect(str(pool.conninfo), connect_timeout=2).close()
+        raise StoreError(f"{where} gave no connection within {pool.timeout:g} s", hint="try again") from None
     except PoolClosed:
         raise StoreError(f"{what} was closed") from None
-
-
-@contextmanager
-def lent(pool: Pool, what: str) -> Iterator[Plain]:
-    """A connection for the block; one that failed isn't used again."""
-    connection = taken(pool, what)
-    try:
-        yield connection
-    except BaseException:
-        connection.close()
-        raise
-    finally:
-        pool.putconn(connection)

@@ -173,7 +173,7 @@ def test_a_server_that_goes_and_comes_back(tmp_path_factory: pytest.TempPathFact
         assert held is not None
         server.stop()
         held.release()
-        with pytest.raises(StoreError, match=r"can't be reached within 0\.5 s"):
+        with pytest.raises(StoreError, match="no server listens at postgresql://"):
             locks.try_acquire(["job"])
         server.start()
         with locks.section(["job"]) as again:
