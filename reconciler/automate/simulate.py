@@ -244,10 +244,10 @@ class _World:
             return Again(outcome.error or "", outcome.again / 1000, outcome.result)
         if outcome.error is not None:
             return NotDone(outcome.error, outcome.result)
-        return Done(outcome.result, {**self._usual(doing), **outcome.artifacts})
+        return Done(outcome.result, {**self._usual(doing, outcome.result), **outcome.artifacts})
 
-    def _usual(self, doing: Doing) -> dict[str, Mapping[str, Any]]:
-        """What such an action leaves, where the scenario doesn't say."""
+    def _usual(self, doing: Doing, result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        """What such an action leaves, where the scenario doesn't say: mostly what it gives."""
         try:
             type = getattr(model(doing.action), "PRODUCES", None)
         except Broken:
@@ -256,7 +256,8 @@ class _World:
             return {}
         self._made[type] += 1
         id = f"{type}-{self._made[type]}"
-        return {type: {**doing.config, "id": id, "number": self._made[type], "url": f"https://example.invalid/{id}"}}
+        made = {"id": id, "number": self._made[type], "url": f"https://example.invalid/{id}"}
+        return {type: {**doing.config, **made, **result}}
 
     async def save(self, progress: Progress) -> None:
         """Keep it for the next walk."""

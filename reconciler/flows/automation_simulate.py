@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.automate.scenario import Expected, Scenario
     from reconciler.automate.simulate import Simulated
     from reconciler.flows.opened import Source
+    from reconciler.store.database import Database
 
 FOLDER = "scenarios"
 """Folders of this name hold scenarios, wherever they are."""
@@ -50,6 +51,36 @@ def simulated(source: Source, name: str, scenario: Path) -> Simulated:
     if chosen.moment is None:
         chosen = chosen.model_copy(update={"at": _now()})
     return _simulate(specs, name, chosen)
+
+
+def again(source: Source, name: str, db: Database, run: int) -> Simulated:
+    """An automation as it is on disk, walked through what a recorded run was started by, and what its actions gave.
+
+    Health isn't recorded, but for what the event tells, and neither are the events it waited for. Raises
+    ``GitopsError``.
+    """
+    return _simulate(automations(source), name, _recorded(db, run))
+
+
+def _recorded(db: Database, run: int) -> Scenario:
+    from reconciler.automate.context import iso
+    from reconciler.automate.scenario import Scenario
+    from reconciler.automate.triggers import from_data
+    from reconciler.store.sql_automating import SqlAutomating
+
+    store = SqlAutomating(db)
+    row = store.run(run)
+    if row is None:
+        raise GitopsError(f"there is no run {run} in the store", hint="gitops automation runs lists them")
+    event = from_data(row.event)
+    results = {
+        step.path: {"result": step.result, **({"error": step.error or "it failed"} if step.status == "failed" else {})}
+        for step in store.steps(run)
+        if step.block == "action" and step.status in ("success", "failed")
+    }
+    said = {"event": event.name, "payload": dict(event.payload), "at": iso(event.at), "results": results}
+    known = {"context": event.context_key, "actor": event.actor, "trigger": row.trigger_id}
+    return Scenario.model_validate({**said, **{key: value for key, value in known.items() if value}})
 
 
 def tried(source: Source, files: Iterable[Path]) -> Iterator[Tried]:

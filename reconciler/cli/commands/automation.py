@@ -22,24 +22,33 @@ def command() -> None:
 @click.option(
     "--event",
     "event",
-    required=True,
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="What happens, as YAML or JSON.",
 )
+@click.option("--run", "run", type=click.IntRange(1), metavar="ID", help="What started this run of the store, instead.")
 @reads_source()
 @prints()
-def simulate(where: Where, output: Output, *, name: str, event: Path) -> int:
+def simulate(where: Where, output: Output, *, name: str, event: Path | None, run: int | None) -> int:
     """Walk the automation NAME through what FILE says happens, with nothing done and no time lost.
 
     Shows which gates open, the path that is taken, and what each action would have sent; secrets stay references. FILE
     has event and payload, and may have at, health, results, artifacts, and then: what happens later. It reads the
-    documents on disk and needs no store. Exits with 1 where the run would fail.
+    documents on disk and needs no store; --run takes the event and the results of a run that was recorded in one.
+    Exits with 1 where the run would fail.
     """
-    from reconciler.flows.automation_simulate import simulated
+    from reconciler.flows.automation_simulate import again, simulated
     from reconciler.report.automation_simulate import simulated_json, simulated_text
 
-    came = simulated(where.open(worktree=True), name, event)
+    source = where.open(worktree=True)
+    if event is not None and run is None:
+        came = simulated(source, name, event)
+    elif run is not None and event is None:
+        from reconciler.cli.stores import store_to_read
+
+        came = again(source, name, store_to_read(source.store).db, run)
+    else:
+        raise click.UsageError("needs either --event FILE or --run ID")
     output.data(simulated_json(came)) if output.json else output.lines(simulated_text(came, output.style))
     return 1 if came.status == "failed" else 0
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler.cli.main import cli
+from reconciler.store.open import open_store
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "04-automation"
 
@@ -166,3 +167,32 @@ def test_what_is_missing_is_said(run: Run, folder: Path) -> None:
     code, _, err = run("test")
     assert code == 1
     assert "there is no scenario" in err
+
+
+def test_a_recorded_run_is_walked_again_as_the_documents_are_now(run: Run, folder: Path) -> None:
+    (folder / "gitops.yaml").write_text("source: automation\nstore: kept.db\n")
+    payload = {"systemId": "orders-api", "systemName": None, "newStatus": "unhealthy", "environmentId": None}
+    event = {"id": "transition:1", "name": "healthcheck.system_health_changed", "at": 1_767_646_800.0}
+    store = open_store(str(folder / "kept.db"))
+    with store.db.transaction():
+        store.db.run(
+            "insert into automation_run (automation, generation, digest, trigger_id, event, detail, event_id, lane, "
+            "context_key, status, created, lease, worker, lease_until) values (1, 1, 'd', 'down', ?, ?, '0:t', '', "
+            "'orders-api', 'failed', 0, 0, '', 0)",
+            (event["name"], json.dumps({**event, "payload": payload, "contextKey": "orders-api", "actor": None})),
+        )
+        for seq, path, status, error in ((0, "actions[0]", "success", None), (1, "actions[3]", "failed", "no such")):
+            store.db.run(
+                "insert into automation_step (run, seq, path, block, action, status, at, attempts, result, error) "
+                "values (1, ?, ?, 'action', 'x', ?, 0, 1, '{\"id\":\"inc-9\"}', ?)",
+                (seq, path, status, error),
+            )
+    store.close()
+    code, out, _ = run("simulate", "page-when-down", "--run", "1")
+    assert code == 1
+    assert "✓ down: filter" in out
+    assert "✗ failed: actions[3]: no such" in out
+    code, _, err = run("simulate", "page-when-down", "--run", "2")
+    assert code == 1
+    assert "there is no run 2 in the store" in err
+    assert run("simulate", "page-when-down")[0] == 2
