@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.base.errors import StoreError
 from reconciler.store.address import shown
@@ -32,13 +32,28 @@ def driver() -> ModuleType:
     return _loaded
 
 
-def connect(address: str, settings: PgSettings, application: str = "gitops") -> tuple[Any, bool]:
-    """An autocommitting connection, and whether a pooler is in between. Raises the driver's errors, ``StoreError``."""
+class Connected(NamedTuple):
+    """A connection that commits each statement, and what was found out about it."""
+
+    db: Any
+    pooler: bool
+    """Something stands in between."""
+    readonly: bool
+    """The server is a standby."""
+    careless: bool
+    """Somebody has set that commits aren't waited for until they are on the disk."""
+
+
+_ABOUT = "select pg_backend_pid(), pg_is_in_recovery(), current_setting('synchronous_commit') = 'off'"
+
+
+def connect(address: str, settings: PgSettings, application: str = "gitops") -> Connected:
+    """Raises the driver's errors and ``StoreError``."""
     db = _connected(address, settings, application)
     try:
         _refuse_unfit(db, shown(address))
-        # What the server said when it was connected to is the pooler's own invention.
-        pooler = db.execute("select pg_backend_pid()").fetchone()[0] != db.info.backend_pid
+        process, standby, careless = db.execute(_ABOUT).fetchone()
+        pooler = process != db.info.backend_pid  # a pooler invents its own
         if pooler:
             db.prepare_threshold = None  # the next transaction may meet another server
         else:
@@ -46,7 +61,7 @@ def connect(address: str, settings: PgSettings, application: str = "gitops") -> 
     except BaseException:
         db.close()
         raise
-    return db, pooler
+    return Connected(db, pooler, standby, careless)
 
 
 def _connected(address: str, settings: PgSettings, application: str) -> Any:

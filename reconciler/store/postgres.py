@@ -66,9 +66,11 @@ class PostgresDatabase:
         self._heard: set[str] = set()
         driver()
         with self.translated():
-            self._db, self.pooler = connect(address, self.settings, application)
+            self._db, self.pooler, self.readonly, careless = connect(address, self.settings, application)
+            # Whatever else the server or the user of the database is set to.
+            self._begin = "begin isolation level read committed"
+            self._lasting = "; set local synchronous_commit = on" if careless else ""
             try:
-                self.readonly = bool(self.rows("select pg_is_in_recovery()")[0][0])
                 self._prepare(create=create, insist=insist)
             except BaseException:
                 self._db.close()
@@ -159,8 +161,8 @@ class PostgresDatabase:
     @contextmanager
     def transaction(self, *, lasting: bool = True, locks: Collection[str] = ()) -> Iterator[None]:
         """All or nothing, see the protocol. Two of them in one another are refused."""
-        begin = "begin" if lasting else "begin; set local synchronous_commit = off"
-        with self._within(begin):
+        waiting = self._lasting if lasting else "; set local synchronous_commit = off"
+        with self._within(f"{self._begin}{waiting}"):
             if locks:
                 self._db.execute(_LOCK, (list(locks),))
             yield

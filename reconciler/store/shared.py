@@ -37,15 +37,15 @@ class SharedStore:
 
     def setting(self, key: str) -> str | None:
         """A value of the settings table. Raises ``StoreError``."""
-        return self._use(lambda db: SqlReader(db).setting(key))
+        return self._look(lambda db: SqlReader(db).setting(key))
 
     def read(self, environment: str, name: str) -> Row | None:
         """See the protocol."""
-        return self._use(lambda db: SecretRows(db).read(environment, name))
+        return self._look(lambda db: SecretRows(db).read(environment, name))
 
     def read_all(self) -> list[Row]:
         """See the protocol."""
-        return self._use(lambda db: SecretRows(db).read_all())
+        return self._look(lambda db: SecretRows(db).read_all())
 
     def write(self, rows: Sequence[Row], *, only_over: Sequence[Row] = ()) -> bool:
         """See the protocol."""
@@ -60,6 +60,17 @@ class SharedStore:
         with self._lock:
             self._closed = True
             self._drop()
+
+    def _look(self, ask: Callable[[Database], T]) -> T:
+        """Read; once more by another connection where one of before fails: a server may have gone and come back."""
+        with self._lock:
+            before = self._db
+        try:
+            return self._use(ask)
+        except StoreError:
+            if before is None or self._closed:
+                raise
+            return self._use(ask)
 
     def _use(self, ask: Callable[[Database], T]) -> T:
         with self._lock:

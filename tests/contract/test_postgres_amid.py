@@ -18,6 +18,7 @@ from reconciler.model.resource import Key
 from reconciler.store.open import open_store, open_to_read
 from reconciler.store.pg_settings import PgSettings
 from reconciler.store.postgres import PostgresDatabase
+from reconciler.store.shared import SharedStore
 from reconciler.store.sql_writer import SqlStore
 from tests.servers.child import in_a_child
 from tests.servers.store_postgres import StorePostgres
@@ -224,3 +225,30 @@ def test_errors_at_work_are_expected_ones(kit: Kit, applied: str) -> None:
         with pytest.raises(GitopsError):
             list(store.resources(keys=[key]))
         assert store.generation() == 1
+
+
+def test_what_the_server_is_set_to_changes_neither_order_nor_durability(kit: Kit, sql: Sql, applied: str) -> None:
+    name = applied.split("@/")[1].split("?")[0]
+    sql(applied, f"alter database {name} set default_transaction_isolation = 'serializable'")
+    for how, lasting, hasty in (("off", "on", "off"), ("local", "local", "off")):
+        sql(applied, f"alter database {name} set synchronous_commit = {how}")
+        with closing(open_store(applied)) as store:
+            asked = "select current_setting('transaction_isolation'), current_setting('synchronous_commit')"
+            with store.db.transaction():
+                assert store.db.rows(asked) == [("read committed", lasting)]
+            with store.db.transaction(lasting=False):
+                assert store.db.rows(asked) == [("read committed", hasty)]
+
+
+def test_what_threads_share_is_opened_anew_after_the_server_was_away(applied: str) -> None:
+    with closing(open_store(applied)) as store:
+        store.set_setting("a", "b")
+    shared = SharedStore(applied)
+    assert shared.setting("a") == "b"
+    others_end(applied)
+    assert shared.setting("a") == "b"
+    others_end(applied)
+    assert shared.read("", "A") is None
+    shared.close()
+    with pytest.raises(StoreError, match="was closed"):
+        shared.setting("a")
