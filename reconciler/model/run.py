@@ -112,6 +112,11 @@ class Run:
     worker: str
     detail: dict[str, Any]
 
+    @property
+    def id(self) -> str:
+        """What names it in logs, traces and data: its slice, its region and when it was due (ms)."""
+        return f"{'-'.join(map(str, self.key))}{f'@{self.region}' if self.region else ''}-{round(self.slot * 1000)}"
+
 
 def _found(verdict: Verdict) -> str:
     return "" if verdict.actual is None else f" (found {verdict.actual})"

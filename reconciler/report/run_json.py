@@ -18,6 +18,7 @@ def run_json(told: Told, *, detail: bool = True) -> dict[str, Any]:
     run = told.run
     found: dict[str, Any] = {
         **name_json(told.name),
+        "run": run.id,
         "region": run.region or None,
         "outcome": run.outcome,
         "reason": run.reason,

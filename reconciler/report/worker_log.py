@@ -43,12 +43,15 @@ _NAMES = {
 
 def teller(output: Output, clock: Callable[[], float] = time.time) -> Callable[[Event], None]:
     """What a worker is handed to tell its events to. A log that can't be written costs its lines, never a run."""
+    worker: dict[str, str] = {}
 
     def tell(event: Event) -> None:
+        if isinstance(event, Started):
+            worker["worker"] = event.worker
         at = event.at if isinstance(event, Changed) else clock()
         with suppress(OSError):  # its disk is full
             if output.json:
-                output.line_of_data(event_json(event, at))
+                output.line_of_data({**event_json(event, at), **worker})
             else:
                 output.lines(event_text(event, at, output.style))
 

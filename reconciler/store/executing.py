@@ -146,6 +146,20 @@ class WorkerRow(NamedTuple):
     info: dict[str, Any]
 
 
+class Vitals(NamedTuple):
+    """``overdue`` and ``queued`` are slices of some regions: free ones that are due, and those that wait with an
+    engine. ``unseen`` counts by region what nobody looks at. ``connections`` to a server by what they do;
+    ``most_connections`` is None where there is no server."""
+
+    overdue: int
+    queued: int
+    unseen: dict[str, int]
+    paused: int
+    set_aside: int
+    connections: dict[str, int]
+    most_connections: int | None
+
+
 class Aggregate(NamedTuple):
     """The runs of a slice that were due in an hour or a day (``span``: ``hour`` or ``day``, in UTC). ``start`` is its
     first second; ``metrics`` maps ``duration`` and ``<collector>.<field>`` to count, min, max, sum and a sketch, which
@@ -286,6 +300,9 @@ class Executing(Protocol):
 
     def regions(self) -> list[RegionRow]:
         """All that are known, by name."""
+
+    def vitals(self, *, regions: Sequence[str] = ("",)) -> Vitals:
+        """Of the store as a whole, ``overdue`` and ``queued`` of these regions."""
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 

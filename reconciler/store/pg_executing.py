@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from reconciler.store.batches import alone, insisting
@@ -52,3 +53,7 @@ class PgExecuting(PgRuns, PgSchedule, PgKeeping, SqlExecuting):
     def heard(self) -> bool:
         """See the protocol."""
         return GENERATION in self._server.heard()
+
+    def queued(self, *, regions: Sequence[str] = ("",)) -> int:
+        """See :class:`reconciler.store.sql_vitals.VitalSigns`."""
+        return self.engine.depth(regions)

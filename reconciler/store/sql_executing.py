@@ -17,12 +17,13 @@ from reconciler.store.sql_reconcile import reconcile
 from reconciler.store.sql_regions import Regions
 from reconciler.store.sql_runs import Runs
 from reconciler.store.sql_schedule import Schedule
+from reconciler.store.sql_vitals import VitalSigns
 from reconciler.store.sql_workers import Workers
 
 _LOG_PAGES = 8000
 
 
-class SqlExecuting(Runs, Poison, Pauses, Schedule, Healths, Regions, Keeping, Workers):
+class SqlExecuting(Runs, Poison, Pauses, Schedule, Healths, Regions, Keeping, Workers, VitalSigns):
     """Implements :class:`reconciler.store.executing.Executing`."""
 
     def __init__(self, db: Database) -> None:

@@ -143,5 +143,6 @@ def test_and_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
         "added": 1,
         "changed": 2,
         "removed": 3,
+        "worker": "host-1-ab",
     }
     assert event_json(StoreAway("x", 1), time.time())["event"] == "storeAway"

@@ -116,7 +116,8 @@ class Runner:
         automation = self._automation(claim)
         name = automation.name if automation is not None else f"#{claim.automation}"
         if claim.snapshot is None and not claim.expired:
-            self._say(AutomationStarted(claim.run, name, str(claim.event["name"]), claim.context_key))
+            began = AutomationStarted(claim.run, name, str(claim.event["name"]), claim.context_key)
+            self._say(began._replace(correlation=claim.event.get("id")))
         then: Then = "released"
         reason: str | None = None
         try:

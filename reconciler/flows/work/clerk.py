@@ -26,6 +26,7 @@ from reconciler.flows.work.healths import Healths
 from reconciler.flows.work.keeping import Keeping
 from reconciler.flows.work.knobs import Knobs
 from reconciler.flows.work.outbound import MOST, Outbound
+from reconciler.flows.work.vitals import VitalSigns
 from reconciler.store.executing import BEAT_SECONDS, UNSERVED_SECONDS, Claim
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Clerk(threading.Thread):
         self._outbound = Outbound(self._claims.release, self._stored, self._unsaved)
         self._opened_hands: tuple[Hands, Subjects] | None = None
         self.healths = Healths(enabled=knobs.metrics is not None)
+        self.vitals = VitalSigns(knobs.regions, enabled=knobs.metrics is not None)
         self._keeping = Keeping()
         self._claiming, self._leaving, self._announced = True, False, False
         self._next_due: float | None = None
@@ -147,6 +149,7 @@ class Clerk(threading.Thread):
             executing.beat(self._worker, stopping=not self._claiming)
             self._beaten = now
             self._observe(executing)
+        self.vitals.refresh(executing)
         self._keeping.step(executing, busy=self._busy())
         self._works()
 
@@ -290,7 +293,7 @@ class Clerk(threading.Thread):
 
     def _stored(self, done: list[Done], transitions: list[Transition]) -> None:
         self._post(self._floor.stored, done)
-        for event in self.healths.changed(transitions):
+        for event in self.healths.changed(transitions, (each.finished.run for each in done)):
             self._say(event)
 
     def _unsaved(self, error: Exception) -> None:

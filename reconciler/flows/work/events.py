@@ -38,7 +38,8 @@ class ScriptsHeld(NamedTuple):
 
 class Changed(NamedTuple):
     """A change of health, of a ``slice``, an ``environment`` (of a system) or a whole ``system``; parts that the
-    scope doesn't have are None."""
+    scope doesn't have are None. ``correlation`` names it, as do runs of automations that it started; ``run`` is the id
+    of the run that made it, if one did."""
 
     at: float
     scope: str
@@ -49,6 +50,8 @@ class Changed(NamedTuple):
     was: Health
     now: Health
     cause: str | None
+    correlation: str | None = None
+    run: str | None = None
 
 
 class Taken(NamedTuple):
@@ -61,12 +64,14 @@ class Taken(NamedTuple):
 
 
 class AutomationStarted(NamedTuple):
-    """A run of an automation began, by an event about ``context`` (mostly a system)."""
+    """A run of an automation began, by an event about ``context`` (mostly a system). ``correlation`` names the event:
+    of a change of health the same as in its :class:`Changed`."""
 
     run: int
     automation: str
     event_name: str
     context: str | None
+    correlation: str | None = None
 
 
 class AutomationEnded(NamedTuple):

@@ -61,6 +61,7 @@ class Floor:
     def receive(self, ready: Sequence[Ready]) -> None:
         """These are to be run, as soon as the rules allow."""
         self._tally.claimed += len(ready)
+        self._tally.takeovers += sum(each.claim.expired for each in ready)
         try:
             if self._open:
                 self._receive(ready)

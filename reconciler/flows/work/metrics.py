@@ -39,6 +39,7 @@ class Metrics:
         yield from self._slots()
         yield from self._store()
         yield self._health()
+        yield from self._clerk.vitals.families(self._clerk.healths.slices)
         if self._beside is not None:
             yield from self._beside()
         build = GaugeMetricFamily("gitops_build_info", "Release of the worker.", labels=["version", "python"])
@@ -64,6 +65,8 @@ class Metrics:
         yield _counter("gitops_runs_dropped", "Runs whose result didn't count.", "reason", tally.dropped)
         yield _number("gitops_runs_gave_way", "Unproven runs that were stopped for others.", tally.gave_way)
         yield _number("gitops_slices_claimed", "Claims.", tally.claimed)
+        text = "Claims of slices whose worker died, or lost its lease."
+        yield _number("gitops_takeovers", text, tally.takeovers)
         yield _number("gitops_slices_given_back", "Claims given back without a run.", tally.given_back)
 
     def _slots(self) -> Iterator[Metric]:

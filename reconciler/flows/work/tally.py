@@ -51,6 +51,7 @@ class Tally:
     deferred: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     claimed: int = 0
+    takeovers: int = 0
     given_back: int = 0
     gave_way: int = 0
     store_errors: int = 0

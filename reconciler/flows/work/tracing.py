@@ -49,6 +49,7 @@ class Traces:
     def add(self, run: Run, strategy: str, subject: Subject) -> None:
         """A run that was stored."""
         attributes: dict[str, str | int] = {
+            "gitops.run": run.id,
             "gitops.system": subject.system_id,
             "gitops.check": subject.check_id,
             "gitops.environment": subject.environment_id or "",
