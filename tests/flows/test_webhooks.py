@@ -285,3 +285,15 @@ def test_while_the_store_is_away_senders_are_told_to_come_again(hooks: Hooks, ad
     with closing(sqlite3.connect(address)) as db:
         db.execute("alter table gone rename to event")
     assert hooks.send("deploy", BODY, standard("open-sesame", BODY)).status == 202
+
+
+def test_into_a_store_in_postgresql(postgres_store: str, kit: Kit) -> None:
+    from reconciler.store.open import open_store
+
+    with closing(open_store(postgres_store)) as store:
+        kit.apply(store, {"a.yaml": [automation(kit, "on-deploy", "deploy", "DEPLOY")]})
+        with hooks_of(postgres_store, ENVIRON) as hooks:
+            for status in (202, 200):
+                assert hooks.send("deploy", BODY, standard("open-sesame", BODY)).status == status
+            assert hooks.get("/healthz").status == 200
+        assert store.db.rows("select name, context_key from event") == [("webhook", "deploy")]
