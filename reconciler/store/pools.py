@@ -84,15 +84,11 @@ def taken(pool: Pool, what: str) -> Plain:
     try:
         return pool.getconn()
     except PoolTimeout:
-        stats = pool.get_stats()
-        if stats.get("pool_size", 0) >= pool.max_size and not stats.get("pool_available", 0):
-            raise StoreError(
-                f"no connection became free within {pool.timeout:g} s: {what} uses all {pool.max_size}",
-                hint="raise GITOPS_DATABASE_LOCK_POOL_MAX, as far as max_connections of the server allows",
-            ) from None
-        where = shown(str(pool.conninfo))
-        with translated(where):  # the pool keeps to itself why there is none
+        with translated(shown(str(pool.conninfo))):  # the pool keeps to itself why there is none
             psycopg.connect(str(pool.conninfo), connect_timeout=2).close()
-        raise StoreError(f"{where} gave no connection within {pool.timeout:g} s", hint="try again") from None
+        raise StoreError(
+            f"no connection became free within {pool.timeout:g} s: {what} uses all {pool.max_size}",
+            hint="raise GITOPS_DATABASE_LOCK_POOL_MAX, as far as max_connections of the server allows",
+        ) from None
     except PoolClosed:
         raise StoreError(f"{what} was closed") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.base.errors import GitopsError, StoreError, StoreInUse, StoreTooNew
-from reconciler.store.copied_tables import tables
+from reconciler.store.copied_tables import LEFT, tables
 from reconciler.store.copying import Copied, copy_store
 from reconciler.store.database import Database
 from reconciler.store.locks import open_locks
@@ -94,6 +94,20 @@ def test_every_table_is_taken_along(where: Where, source: str, target: str) -> N
         assert {t: after[t] for t in before if t != "schedule"} == {t: before[t] for t in before if t != "schedule"}
         assert len(after["schedule"]) == 2
     assert copy_store(new, where(source)).digest == done.digest
+
+
+def test_both_databases_have_the_same_columns(postgres_store: str) -> None:
+    sql = "select column_name from information_schema.columns where table_schema = 'public' and table_name = ?"
+    with closing(open_database(postgres_store)) as db:
+        for table in tables():
+            there = {name for (name,) in db.rows(sql, (table.name,))}
+            assert there - set(table.columns) == ({"tx"} if table.name == "run" else set()), table.name
+            assert set(table.columns) <= there, table.name
+        sql = (
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
+            "and not relispartition and relname not like 'pgqueuer%'"
+        )
+        assert {name for (name,) in db.rows(sql)} == {*LEFT, *(t.name for t in tables())}
 
 
 def test_there_and_back_again_nothing_is_to_be_done(kit: Kit, where: Where) -> None:
