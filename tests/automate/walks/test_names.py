@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.automate.context import ROOTS
 from reconciler.automate.payloads import OPEN, PAYLOADS, complete
+from reconciler.automate.steps import KINDS
 from reconciler.flows.runtime_names import unknown_keys
+from reconciler.kinds.conditions import KEYS as CONDITIONS
 from reconciler.kinds.table import EVENTS, TRIGGERS
 from reconciler.kinds.validate import validate
 
@@ -73,3 +77,16 @@ def test_whose_event_it_is_depends_on_the_place() -> None:
     ]
     hook = {"event": "webhook@1", "config": {"hook": "a", "token": "${{ secrets.T }}"}}
     assert told({"triggers": [*spec["triggers"], hook], "actions": [log("{{ trigger.payload.kind }}")]}) == []
+
+
+def test_the_page_tells_all_there_is() -> None:
+    page = (Path(__file__).parents[3] / "examples" / "reference" / "automations.md").read_text()
+    for event, keys in PAYLOADS.items():
+        (row,) = [line for line in page.splitlines() if line.startswith("| `") and f"`{event}`" in line]
+        assert [key for key in keys if f"`{key}`" not in row] == []
+    blocks = page.partition("## Blocks")[2].partition("\n## ")[0]
+    assert [kind for kind in KINDS if f"| `{kind}` |" not in blocks] == []
+    seen = page.partition("## What expressions see")[2].partition("\n## ")[0]
+    assert [name for name in ROOTS if f"| `{name}` |" not in seen] == []
+    told = page.partition("## Conditions")[2].partition("\n## ")[0]
+    assert [each for each in CONDITIONS if f"`{each}`" not in told] == []
