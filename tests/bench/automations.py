@@ -98,9 +98,8 @@ def tell_lateness(address: str) -> None:
         skipped = len(seen.runs(status=["skipped"], limit=100_000))
         p = {q: late[min(len(late) - 1, int(len(late) * q))] for q in (0.5, 0.99)}
         told = seen.db.rows("select count(*) from transition where scope = 'system'")[0][0]
-        print(
-            f"{len(late)} runs by {told} changes of systems ({skipped} skipped): p50 {p[0.5]:.3f} s, p99 {p[0.99]:.3f} s, most {late[-1]:.3f} s"
-        )
+        found = f"p50 {p[0.5]:.3f} s, p99 {p[0.99]:.3f} s, most {late[-1]:.3f} s"
+        print(f"{len(late)} runs by {told} changes of systems ({skipped} skipped): {found}")
 
 
 def main() -> None:
