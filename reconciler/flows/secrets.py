@@ -5,7 +5,9 @@ The variable is the operator's: ``gitops.yaml`` can't say it, since a pull reque
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.base.canonical import loads
@@ -72,29 +74,30 @@ def encrypted(environ: Mapping[str, str], rows: Callable[[], Rows], *, keyless: 
 
 
 class Use(NamedTuple):
-    """A secret as checks name it in one environment, and how many slices do. ``problem``: why it can't be had."""
+    """A secret as checks name it in one environment, and how many slices do; and how many automations, which are in
+    none. ``problem``: why it can't be had."""
 
     name: str
     environment: str | None
     slices: int
     where: str | None
     problem: str | None
+    automations: int = 0
 
 
 def check(reader: Reader, resolver: Resolver) -> list[Use]:
-    """Every secret that a slice of the store names, by name and environment, and where it is found."""
-    counted: dict[tuple[str, str | None], int] = {}
-    for name, environment in _named(reader):
-        counted[name, environment] = counted.get((name, environment), 0) + 1
+    """Every secret that a slice or an automation of the store names, by name and environment, and where it is found."""
+    slices, automations = Counter(_named(reader)), Counter(_of_automations(reader))
     found = []
-    for (name, environment), slices in sorted(counted.items(), key=lambda item: (item[0][0], item[0][1] or "")):
+    for name, environment in sorted({*slices, *automations}, key=lambda each: (each[0], each[1] or "")):
         where, problem = None, None
         try:
             backend, under, _ = resolver.find(name, environment)
             where = backend.place(under)
         except GitopsError as error:
             problem = error.message
-        found.append(Use(name, environment, slices, where, problem))
+        key = name, environment
+        found.append(Use(name, environment, slices[key], where, problem, automations[key]))
     return found
 
 
@@ -109,6 +112,23 @@ def _named(reader: Reader) -> Iterator[tuple[str, str | None]]:
             continue
         for name in found:
             yield name, row.environment
+
+
+def _of_automations(reader: Reader) -> Iterator[tuple[str, str | None]]:
+    """(secret, no environment) for each automation that names it, those of the people that it notifies among them."""
+    from reconciler.flows.acting.notify import secret_of
+    from reconciler.flows.acting.port import Undone
+    from reconciler.kinds.flow import blocks
+
+    keys = {key for key in reader.names().values() if key.kind == "Automation"}
+    for found in reader.resources(keys=keys) if keys else ():
+        named = set(found.resource.secrets)
+        for block in blocks(loads(found.resource.body)["spec"]["actions"], None, ()):
+            config = block.data.get("config") or {}
+            if str(block.data.get("action")).startswith("notify@") and "{{" not in str(config.get("userId")):
+                with suppress(Undone):  # a name that nobody can have is told when it is used
+                    named.add(secret_of(config) or "")
+        yield from ((name, None) for name in sorted(named - {""}))
 
 
 def _places(check: Mapping[str, Any]) -> list[SecretHole]:

@@ -49,16 +49,23 @@ def listed_json(found: Found) -> dict[str, Any]:
 
 
 def uses_text(uses: Sequence[Use], style: Style) -> Iterator[str]:
-    """One line for each secret and environment that slices name it in, and what is missing."""
+    """One line for each secret and environment that slices or automations name it in, and what is missing."""
     rows = [
-        [use.name, use.environment or "none", f"{use.slices:,}", use.where or f"missing: {use.problem}"] for use in uses
+        [
+            *(use.name, use.environment or "none", f"{use.slices:,}", f"{use.automations:,}"),
+            use.where or f"missing: {use.problem}",
+        ]
+        for use in uses
     ]
-    yield from table(["SECRET", "ENVIRONMENT", "SLICES", "FOUND"], rows, style)
+    yield from table(["SECRET", "ENVIRONMENT", "SLICES", "AUTOMATIONS", "FOUND"], rows, style)
     missing = [use for use in uses if use.problem is not None]
     yield ""
     if missing:
-        slices = sum(use.slices for use in missing)
-        yield style(f"{len(missing)} of {len(uses)} can't be had; {count(slices, 'slice')} can't be observed.", "red")
+        slices, automations = sum(use.slices for use in missing), max(use.automations for use in missing)
+        told = [f"{len(missing)} of {len(uses)} can't be had"]
+        told += [f"{count(slices, 'slice')} can't be observed"] if slices else []
+        told += ["automations can't do what they are for"] if automations else []
+        yield style(f"{'; '.join(told)}.", "red")
     else:
         yield style("All are there.", "green")
 
@@ -70,6 +77,7 @@ def uses_json(uses: Sequence[Use]) -> dict[str, Any]:
             "name": use.name,
             "environment": use.environment,
             "slices": use.slices,
+            "automations": use.automations,
             "found": use.problem is None,
             "where": use.where,
             "problem": use.problem,

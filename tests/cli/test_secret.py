@@ -196,7 +196,7 @@ def applied(repo: Repo, kit: Kit) -> None:
 
 
 def test_check_names_what_is_missing(secret: Secret, repo: Repo, kit: Kit) -> None:
-    assert secret("check").out == "No check that was applied names a secret.\n"
+    assert secret("check").out == "Nothing that was applied names a secret.\n"
     applied(repo, kit)
     environ = {"GITOPS_SECRET_TOKEN": VALUE, "GITOPS_SECRET_PRODUCTION__HEADER": VALUE}
     found = secret("check", "--format", "json", **environ)
@@ -217,6 +217,22 @@ def test_check_names_what_is_missing(secret: Secret, repo: Repo, kit: Kit) -> No
     complete = {**environ, "GITOPS_SECRET_OTHER": "abc", "GITOPS_SECRET_HEADER": "def"}
     good = secret("check", **complete)
     assert (good.code, good.out.splitlines()[-1]) == (0, "All are there.")
+
+
+def test_check_names_what_automations_miss(secret: Secret, repo: Repo, kit: Kit) -> None:
+    channel = {"action": "notify@1", "config": {"title": "x", "url": "${{ secrets.CHAT }}"}}
+    people = [
+        {"action": "notify@1", "config": {"title": "x", "userId": user}} for user in ("alice", "{{ trigger.id }}")
+    ]
+    inner = {"choose": [{"when": "true", "sequence": [{"action": "notify@1", "config": {"title": "x"}}]}]}
+    spec = {"runAs": "oncall", "triggers": [{"event": "incident.created"}], "actions": [channel, *people, inner]}
+    account = kit.document("ServiceAccount", "oncall", {"permissions": ["notify"]})
+    repo.put("a.yaml", [kit.document("Automation", "react", spec), account])
+    applied(repo, kit)
+    found = secret("check", "--format", "json", GITOPS_SECRET_CHAT=VALUE)
+    mine = {s["name"]: (s["slices"], s["automations"], s["found"]) for s in found.json["secrets"] if s["automations"]}
+    assert mine == {"CHAT": (0, 1, True), "NOTIFY_ALICE": (0, 1, False), "NOTIFY_DEFAULT": (0, 1, False)}
+    assert "; automations can't do what they are for." in secret("check").out
 
 
 def test_check_finds_what_the_store_keeps(secret: Secret, repo: Repo, kit: Kit) -> None:

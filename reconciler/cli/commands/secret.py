@@ -109,7 +109,7 @@ def delete(where: Where, output: Output, *, name: str, environment: str | None) 
 @reads_store()
 @prints()
 def check(where: Where, output: Output) -> int:
-    """Show which secrets the applied checks name, and where each is found. Exits with 1 when one isn't."""
+    """Show which secrets applied checks and automations name, and where each is found. Exits with 1 when one isn't."""
     from reconciler.cli.stores import store_to_read
     from reconciler.flows.secrets import check as looked_up
     from reconciler.flows.secrets import make_resolver
@@ -125,7 +125,7 @@ def check(where: Where, output: Output) -> int:
 
         output.lines(uses_text(found, output.style))
     else:
-        output.lines(["No check that was applied names a secret."])
+        output.lines(["Nothing that was applied names a secret."])
     return 1 if any(use.problem for use in found) else 0
 
 

@@ -38,7 +38,7 @@ class Notify:
 
     def target(self, config: Mapping[str, Any]) -> str:
         """See the port."""
-        return str(config["url"]) if config.get("url") is not None else self.needs(config)[0]
+        return secret_of(config) or str(config["url"])
 
     def lasting(self, config: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
         """See the port: all of it is in the config."""
@@ -46,16 +46,14 @@ class Notify:
 
     def needs(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """See the port."""
-        if config.get("url") is not None:
-            return ()
-        user = config.get("userId")
-        return (DEFAULT if user is None else f"{_PREFIX}{_word(user)}",)
+        name = secret_of(config)
+        return () if name is None else (name,)
 
     async def act(self, asked: Asked, hands: Hands) -> Done:
         """See the port."""
         config = asked.config
-        text = config["url"] if config.get("url") is not None else asked.secrets[self.needs(config)[0]]
-        urls = str(text).split()
+        name = secret_of(config)
+        urls = str(config["url"] if name is None else asked.secrets[name]).split()
         before = [each for each in asked.before.get("reached", ()) if isinstance(each, int)]
         left = [index for index in range(len(urls)) if index not in before]
         if not urls:
@@ -70,6 +68,15 @@ class Notify:
         async with hands.notifying:
             answers = await _sent(request, config.get("timeout", 30_000) / 1000) if left else []
         return _told(answers, left, before, len(urls))
+
+
+def secret_of(config: Mapping[str, Any]) -> str | None:
+    """The secret with the addresses of whom it is for; None where the config has an address itself. Raises
+    :class:`Undone` for a name that nobody can have."""
+    if config.get("url") is not None:
+        return None
+    user = config.get("userId")
+    return DEFAULT if user is None else f"{_PREFIX}{_word(user)}"
 
 
 def _told(answers: Sequence[Mapping[str, Any]], left: Sequence[int], before: Sequence[int], of: int) -> Done:
