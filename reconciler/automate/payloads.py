@@ -86,10 +86,16 @@ PAYLOADS: dict[str, dict[str, str]] = {
         "below": "the bound above it",
         "timestamp": "when",
     },
+    "webhook": {
+        "hook": "the last part of the address that was called",
+        "id": "what the sender calls this delivery",
+        "headers": "some headers of the request, their names in small letters",
+        "body": "what was sent: a JSON object, or the fields of a form",
+    },
 }
 """Event (without a version) to key to what it means."""
 
-OPEN = frozenset({"webhook", "manual"})
+OPEN = frozenset({"manual"})
 """Events whose payload is whatever was sent."""
 
 

@@ -164,7 +164,7 @@ class MaintenanceStart(Model):
 
     PRODUCES: ClassVar[str] = "maintenance"
 
-    title: RenderedText = Field(description="The headline.", examples=["Deploying {{ trigger.payload.version }}"])
+    title: RenderedText = Field(description="The headline.", examples=["Deploying {{ trigger.payload.body.version }}"])
     description: Rendered | None = Field(
         None, description="What is done.", examples=["The database is moved to a larger disk."]
     )

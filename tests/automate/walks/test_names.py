@@ -34,7 +34,7 @@ def test_every_event_has_its_payload() -> None:
         assert dict.fromkeys(keys) == complete(event, {})
         assert all(text and not text.endswith(".") for text in keys.values())
     assert complete("automation.cron@1", {"timestamp": 1})["cronPattern"] is None
-    assert complete("webhook", {"any": 1}) == {"any": 1}
+    assert complete("manual", {"any": 1}) == {"any": 1}
     assert complete(HEALTH, {"own": 1, "newStatus": "x"})["newStatus"] == "x"
 
 
@@ -76,13 +76,18 @@ def test_whose_event_it_is_depends_on_the_place() -> None:
         ),
     ]
     hook = {"event": "webhook@1", "config": {"hook": "a", "token": "${{ secrets.T }}"}}
-    assert told({"triggers": [*spec["triggers"], hook], "actions": [log("{{ trigger.payload.kind }}")]}) == []
+    body = log("{{ trigger.payload.body.kind }} {{ trigger.payload.hook }}")
+    assert told({"triggers": [*spec["triggers"], hook], "actions": [body]}) == []
+    ((_, _, hint),) = told({"triggers": [hook], "actions": [log("{{ trigger.payload.kind }}")]})
+    assert hint is not None
+    assert "there are hook, id, headers, body" in hint
 
 
 def test_the_page_tells_all_there_is() -> None:
     page = (Path(__file__).parents[3] / "examples" / "reference" / "automations.md").read_text()
+    events = page.partition("## Events")[2].partition("\n## ")[0]
     for event, keys in PAYLOADS.items():
-        (row,) = [line for line in page.splitlines() if line.startswith("| `") and f"`{event}`" in line]
+        (row,) = [line for line in events.splitlines() if line.startswith("| `") and f"`{event}`" in line]
         assert [key for key in keys if f"`{key}`" not in row] == []
     blocks = page.partition("## Blocks")[2].partition("\n## ")[0]
     assert [kind for kind in KINDS if f"| `{kind}` |" not in blocks] == []
