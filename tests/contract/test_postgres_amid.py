@@ -203,7 +203,7 @@ def test_one_notification_for_each_apply(kit: Kit, applied: str) -> None:
 
 
 def test_a_server_that_ends_and_comes_back(kit: Kit) -> None:
-    with StorePostgres(safe=True) as server, server.database() as address:
+    with StorePostgres() as server, server.database() as address:
         store = open_store(address)
         kit.apply(store, kit.shop())
         server.stop()

@@ -43,9 +43,9 @@ class Server:
     unprivileged = False
     """It refuses to run as root."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: str | None = None) -> None:
         # Not in pytest's folder: only its owner may enter that.
-        self.folder = Path(tempfile.mkdtemp(prefix=f"gitops-test-{type(self).__name__.lower()}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"gitops-test-{type(self).__name__.lower()}-", dir=within))
         self.folder.chmod(0o755)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,12 @@ from tests.servers.process import Server
 _TEMPLATE = "gitops_template"
 
 
+def _in_memory() -> str | None:
+    """A folder that isn't on a disk, where there is room in one: databases are made in a tenth of the time."""
+    folder, room = "/dev/shm", 2 << 30
+    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > room else None
+
+
 class StorePostgres(Server):
     """Reached by its socket, by anybody as anybody. What it keeps is thrown away, so that nothing waits for the disk
     unless it is ``safe``. More ``settings`` are the server's own."""
@@ -27,7 +35,7 @@ class StorePostgres(Server):
     unprivileged = True
 
     def __init__(self, *, safe: bool = False, **settings: str) -> None:
-        super().__init__()
+        super().__init__(None if safe else _in_memory())
         self._settings = {
             "listen_addresses": "",
             "port": str(self.port),
