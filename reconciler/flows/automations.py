@@ -29,6 +29,13 @@ class Overview(NamedTuple):
     tick_at: float | None
 
 
+class Asked(NamedTuple):
+    """A run that was asked for: by which event (its number), of which automation (its uid)."""
+
+    event: int
+    automation: int
+
+
 class Told(NamedTuple):
     """A run with the name of its automation, by now or as it last was."""
 
@@ -103,23 +110,24 @@ def shown(automating: SqlAutomating, number: int) -> Shown:
 
 def by_hand(
     automating: SqlAutomating, name: str, payload: Mapping[str, Any], *, context: str | None, actor: str
-) -> int:
-    """Ask for a run of an automation; the number of the event. Raises ``GitopsError`` for one that can't fire."""
+) -> Asked:
+    """Ask for a run of an automation. Raises ``GitopsError`` for one that can't fire."""
     there = {row.name: row.uid for row in automating.automations()}
     if name not in there:
         raise unknown_name("automation", name, there, otherwise="gitops automation list shows what can run")
-    return automating.post(MANUAL, payload, context_key=context, actor=actor, automation=there[name])
+    uid = there[name]
+    return Asked(automating.post(MANUAL, payload, context_key=context, actor=actor, automation=uid), uid)
 
 
 def follow(
     automating: SqlAutomating,
-    event: int,
+    asked: Asked,
     told: Callable[[StepRow], None],
     *,
     patience: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Shown:
-    """Wait for the run that an event asked for, telling each step once it has ended, until it has ended itself.
+    """Wait for a run that was asked for, telling each step once it has ended, until it has ended itself.
 
     Raises ``GitopsError`` where that takes more than ``patience`` seconds.
     """
@@ -127,7 +135,7 @@ def follow(
     seen: set[tuple[int, float]] = set()
     run: RunRow | None = None
     while True:
-        run = automating.run(run.id) if run is not None else _started_by(automating, event)
+        run = automating.run(run.id) if run is not None else _started_by(automating, asked)
         if run is not None:
             over = [step for step in automating.steps(run.id) if step.ended is not None]
             for step in sorted(over, key=lambda step: (step.ended, -step.path.count("."), step.seq)):
@@ -157,9 +165,10 @@ def no_run(number: int) -> GitopsError:
     return GitopsError(f"there is no run {number}", hint="gitops automation runs lists those that are kept")
 
 
-def _started_by(automating: SqlAutomating, event: int) -> RunRow | None:
-    ours = f"{MANUAL}:e{event}"
-    return next((run for run in automating.runs(limit=_RECENT) if run.event_id == ours), None)
+def _started_by(automating: SqlAutomating, asked: Asked) -> RunRow | None:
+    ours = f"{MANUAL}:e{asked.event}"
+    found = automating.runs(automation=asked.automation, limit=_RECENT)
+    return next((run for run in found if run.event_id == ours), None)
 
 
 def _not_yet(run: RunRow | None, patience: float) -> GitopsError:

@@ -9,7 +9,7 @@ from reconciler.flows.incidents import Now
 from reconciler.report.moments import moment, span
 from reconciler.report.style import Style, count, safe
 from reconciler.report.table import pairs, table
-from reconciler.store.incidents import Incident, Maintenance, Place, Update
+from reconciler.store.incidents import HeldBack, Incident, Maintenance, Place, Update
 
 _SEVERITIES = {"critical": "red", "major": "yellow"}
 
@@ -63,8 +63,10 @@ def maintenances_table(found: Sequence[Maintenance], style: Style) -> Iterator[s
     return table(["MAINTENANCE", "STATUS", "SYSTEMS", "FROM", "TO", "RECURS", "TITLE"], rows, style)
 
 
-def maintenance_text(found: Maintenance, following: Sequence[tuple[float, float]], style: Style) -> Iterator[str]:
-    """One in full. ``following``: the times that are to come, where it recurs."""
+def maintenance_text(
+    found: Maintenance, following: Sequence[tuple[float, float]], held: Sequence[HeldBack], style: Style
+) -> Iterator[str]:
+    """One in full. ``following``: the times that are to come, where it recurs; ``held`` is what it held back."""
     yield style(safe(f"{found.id}: {found.title}"), "bold")
     rows = [
         ("Status", phase(found)),
@@ -82,6 +84,10 @@ def maintenance_text(found: Maintenance, following: Sequence[tuple[float, float]
     if found.description:
         rows.append(("About", found.description))
     yield from pairs(rows, style)
+    if held:
+        yield ""
+        changes = [(moment(h.at), h.name, f"{h.was} → {h.now}") for h in held]
+        yield from table(["HELD BACK", "SYSTEM", "HEALTH"], changes, style)
     if following:
         yield ""
         yield from table(["NEXT", "UNTIL"], [[moment(starts), moment(ends)] for starts, ends in following], style)

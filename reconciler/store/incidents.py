@@ -108,6 +108,15 @@ class Maintenance(NamedTuple):
         return self.ended is None and self.starts <= at and (self.ends is None or at < self.ends)
 
 
+class HeldBack(NamedTuple):
+    """A change of health of a system, or of one environment of it, that was held back: ``name`` as of a place."""
+
+    at: float
+    name: str
+    was: str
+    now: str
+
+
 class NoSuch(GitopsError):
     """There is no such incident or maintenance."""
 
@@ -202,6 +211,9 @@ class Maintenances(Protocol):
 
     def maintenances(self, *, ended: bool = False, system: int | None = None, limit: int = 100) -> list[Maintenance]:
         """Those that go on and those to come, by their start; with ``ended`` also all others, newest first."""
+
+    def held_back(self, of: Maintenance, *, limit: int = 100) -> list[HeldBack]:
+        """The newest changes that it held back since it last began, oldest first; as far as they are kept."""
 
     def suppressing(self) -> Suppression:
         """What goes on now and holds changes of health back."""

@@ -6,12 +6,12 @@ and :meth:`SqlMaintenances.turn`), and events are posted with the status.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reconciler.base.errors import StoreError
 from reconciler.store.database import Database
-from reconciler.store.incidents import Author, Maintenance, NoSuch, NotBegun, Over, Suppression
+from reconciler.store.incidents import Author, HeldBack, Maintenance, NoSuch, NotBegun, Over, Place, Suppression
 from reconciler.store.posting import post_event
 from reconciler.store.sql_places import about, called, new_id, places, plain, read, stamp, titled, written
 
@@ -22,6 +22,7 @@ _COLUMNS = (
 _LOCK = "maintenances"
 Window = tuple[float, float]
 """From when until when."""
+_MOST = 10_000
 _CLOCK = Author("schedule")
 """Who begins and ends what was planned."""
 
@@ -111,10 +112,23 @@ class SqlMaintenances:
     def maintenances(self, *, ended: bool = False, system: int | None = None, limit: int = 100) -> list[Maintenance]:
         """See the protocol."""
         ahead = self._read("ended is null order by starts, id")
-        past = self._read("ended is not null order by ended desc, id") if ended else []
+        past = self._read("ended is not null order by ended desc, id limit ?", (_MOST,)) if ended else []
         found = [m for m in (*ahead, *past) if system is None or any(p.system == system for p in m.systems)][:limit]
         names = called(self._db, [each.systems for each in found])
         return [each._replace(systems=now) for each, now in zip(found, names, strict=True)]
+
+    def held_back(self, of: Maintenance, *, limit: int = 100) -> list[HeldBack]:
+        """See the protocol."""
+        if not of.suppress or of.starts > self._db.clock():
+            return []
+        found = []
+        for place in of.systems:
+            for _, environment, was, health, at in self._changes(of, place):
+                if of.ends is None or at < of.ends:
+                    found.append((at, Place(place.system, environment, place.system_name), was, health))
+        found = sorted(found, key=lambda each: each[0])[-limit:]
+        names = called(self._db, [(place,) for _, place, _, _ in found])
+        return [HeldBack(at, name[0].name, was, now) for (at, _, was, now), name in zip(found, names, strict=True)]
 
     def suppressing(self) -> Suppression:
         """See the protocol."""
@@ -196,16 +210,21 @@ class SqlMaintenances:
         until = now if over.ends is None else min(over.ends, now)
         for place in over.systems:
             held: dict[int, tuple[str, int, str, float]] = {}
-            sql = (
-                "select id, environment, by_environment, was, now, at from transition "
-                "where system = ? and at >= ? and scope <> 'slice' order by id"
-            )
-            for id, environment, by, was, health, at in self._db.rows(sql, (place.system, over.starts)):
-                if place.covers(place.system, by):
-                    held[environment] = (held[environment][0] if environment in held else was, id, health, at)
+            for id, environment, was, health, at in self._changes(over, place):
+                held[environment] = (held[environment][0] if environment in held else was, id, health, at)
             for environment, (was, id, health, at) in held.items():
                 if was != health and at <= until and still.of(place.system, environment) is None:
                     self._db.run("update transition set handled_at = null where id = ?", (id,))
+
+    def _changes(self, since: Maintenance, place: Place) -> Iterator[tuple[int, int, str, str, float]]:
+        """(id, environment, was, now, at) of what changed there since it began, oldest first."""
+        sql = (
+            "select id, environment, by_environment, was, now, at from transition "
+            "where system = ? and at >= ? and scope <> 'slice' order by id"
+        )
+        for id, environment, by, was, health, at in self._db.rows(sql, (place.system, since.starts)):
+            if place.covers(place.system, by):
+                yield id, environment, was, health, at
 
     def _one(self, id: str) -> Maintenance:
         found = self._read("id = ?", (id,))

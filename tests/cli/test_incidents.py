@@ -226,6 +226,23 @@ def test_an_overview_tells_what_goes_on(applied: Repo, gitops: Gitops) -> None:
     assert [m["title"] for m in data["maintenances"]] == ["new disks"]
 
 
+def test_what_was_held_back_is_shown(web: Repo, gitops: Gitops) -> None:
+    """So that somebody who wasn't called finds out why."""
+    made = gitops("maintenance", "add", "--title", "disks", "--system", "shop", "--format", "json").json["id"]
+    gitops("run", "ready", "--environment", "production")
+    shown = gitops("maintenance", "show", made).out
+    table = shown.partition("HELD BACK")[2].splitlines()
+    assert [re.split(r"  +", line)[1:] for line in table[1:]] == [
+        ["shop::production", "healthy → degraded"],
+        ["shop", "healthy → degraded"],
+    ]
+    held = gitops("maintenance", "show", made, "--format", "json").json["heldBack"]
+    assert [(h["system"], h["was"], h["now"]) for h in held] == [
+        ("shop::production", "healthy", "degraded"),
+        ("shop", "healthy", "degraded"),
+    ]
+
+
 def test_names_are_completed(applied: Repo, gitops: Gitops) -> None:
     incident = gitops("incident", "open", "--title", "down", "--format", "json").json["id"]
     work = gitops("maintenance", "add", "--title", "disks", "--system", "shop", "--format", "json").json["id"]

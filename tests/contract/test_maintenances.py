@@ -226,8 +226,18 @@ def test_the_last_change_is_told_in_the_end(rig: Rig, one_check: SqlMaintenances
     rig.tick("unhealthy")
     handle(rig)
     assert waiting(rig) == []
-    one_check.end(made.id, author=ALICE)
+    held = [(h.at, h.name, h.was, h.now) for h in one_check.held_back(made)]
+    assert held == [
+        (rig.at - 30, "shop::production", "healthy", "degraded"),
+        (rig.at - 30, "shop", "healthy", "degraded"),
+        (rig.at, "shop::production", "degraded", "unhealthy"),
+        (rig.at, "shop", "degraded", "unhealthy"),
+    ]
+    rig.step(1)
+    over = one_check.end(made.id, author=ALICE)
     assert waiting(rig) == [("environment", "degraded", "unhealthy"), ("system", "degraded", "unhealthy")]
+    rig.tick("healthy")
+    assert [(h.at, h.name, h.was, h.now) for h in one_check.held_back(over)] == held
 
 
 def test_what_was_made_good_is_not_told(rig: Rig, one_check: SqlMaintenances) -> None:

@@ -127,14 +127,14 @@ def run(
     told = _payload(payload)
     store = store_to_change(where.settled().store)
     automating = SqlAutomating(store.db)
-    event = by_hand(automating, name, told, context=context, actor=author().actor)
+    asked = by_hand(automating, name, told, context=context, actor=author().actor)
     now = store.clock()
     if not any(now - worker.seen <= SILENT_AFTER for worker in store.workers()):
         output.note("No worker is alive; it begins once one is: gitops worker")
     if not wait:
-        _asked(name, event, output)
+        _asked(name, asked.event, output)
         return 0
-    found = follow(automating, event, _teller(output), patience=timeout)
+    found = follow(automating, asked, _teller(output), patience=timeout)
     if output.json or full:
         _tell(found, output, full=full)
     else:

@@ -55,13 +55,15 @@ def list_maintenances(where: Where, output: Output, *, system: str | None, every
 @reads_store()
 @prints()
 def show(where: Where, output: Output, *, id_: str) -> None:
-    """Show one maintenance, and when it comes again."""
+    """Show one maintenance, what it held back, and when it comes again."""
     from reconciler.cli.stores import store_to_read
     from reconciler.flows.maintenances import ahead
     from reconciler.store.sql_maintenances import SqlMaintenances
 
     store = store_to_read(where.settled().store)
-    found = SqlMaintenances(store.db).maintenance(id_)
+    maintenances = SqlMaintenances(store.db)
+    found = maintenances.maintenance(id_)
+    held = maintenances.held_back(found)
     following = ahead(found, store.clock(), _TOLD)
     if output.json:
         from reconciler.report.diagnostics_json import FORMAT
@@ -69,11 +71,12 @@ def show(where: Where, output: Output, *, id_: str) -> None:
         from reconciler.report.moments import iso
 
         times = [{"from": iso(starts), "to": iso(ends)} for starts, ends in following]
-        output.data({"format": FORMAT, **maintenance_json(found), "next": times})
+        kept = [{"at": iso(h.at), "system": h.name, "was": h.was, "now": h.now} for h in held]
+        output.data({"format": FORMAT, **maintenance_json(found), "next": times, "heldBack": kept})
         return
     from reconciler.report.incidents_text import maintenance_text
 
-    output.lines(maintenance_text(found, following, output.style))
+    output.lines(maintenance_text(found, following, held, output.style))
 
 
 @command.command(cls=Command)
