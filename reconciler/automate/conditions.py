@@ -6,6 +6,7 @@ and only an ``or`` with another that holds, or an ``and`` with another that does
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -142,13 +143,13 @@ _TABLE: dict[str, Callable[[Any, Scope, str], bool]] = {
     "state": _state,
 }
 
-_SLIDING = ("now", "duration_since", "older_than", "_ms", "_since", "transitions_in_window", "p95_")
+_SLIDING = re.compile(r"\bnow\b|\bduration_since\b|\bolder_than\b|_ms\b|_since\b|\btransitions_in_window\b")
 """What an expression mentions when its value can change without anything happening."""
 
 
 def _changes(condition: Any, scope: Scope) -> Iterable[float | None]:
     if isinstance(condition, str):
-        yield scope.at + 60 if any(word in condition for word in _SLIDING) else None
+        yield scope.at + 60 if _SLIDING.search(condition) else None
         return
     ((key, value),) = condition.items()
     if key in ("and", "or"):

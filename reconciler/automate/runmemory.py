@@ -25,6 +25,7 @@ MAX_STEPS = 100_000
 """Blocks that a run may enter; loops count each round of theirs."""
 
 _VERSION = 1
+_KEPT = ("seq", "open", "variables", "artifacts", "resume", "end")
 _WAIT = ("kind", "armed_at", "due_at", "event", "context_key")
 
 
@@ -38,6 +39,7 @@ class Memory:
         self.artifacts: dict[str, Any] = {}
         self.resume: Any = None
         self.end: tuple[str, str | None, str] | None = None
+        self._size = 0
 
     @classmethod
     def read(cls, snapshot: bytes) -> Memory:
@@ -47,17 +49,20 @@ class Memory:
             kept = loads(snapshot)
             if kept["version"] != _VERSION:
                 raise Broken("the run was begun by a release that remembers runs in another way")
-            memory.__dict__.update({key: kept[key] for key in memory.__dict__})
+            memory.__dict__.update({key: kept[key] for key in _KEPT})
             if memory.end is not None:
                 status, reason, where = memory.end
                 memory.end = (status, reason, where)
+            memory._size = len(snapshot)
         except (ValueError, KeyError, TypeError):
             raise Broken("what the run remembers can't be read") from None
         return memory
 
     def written(self) -> bytes:
         """Canonical JSON."""
-        return dumps({"version": _VERSION, **self.__dict__})
+        written = dumps({"version": _VERSION, **{key: self.__dict__[key] for key in _KEPT}})
+        self._size = len(written)
+        return written
 
     def waits(self) -> list[Wait]:
         """What is waited for now, in the order in which it began."""
@@ -76,10 +81,14 @@ class Memory:
         holder.update(values)
         reason = f"{what} can't be kept: a run remembers {MAX_SNAPSHOT // 1024} KiB at most"
         try:
-            size = len(self.written())
+            # Counting what is added, and all of it only where that comes near the end: loops add again and again.
+            self._size += len(dumps(dict(values)))
+            if self._size > MAX_SNAPSHOT:
+                self.written()
         except (TypeError, ValueError):
-            size, reason = MAX_SNAPSHOT + 1, f"{what} can't be kept: it is no plain JSON"
-        if size > MAX_SNAPSHOT:
+            reason = f"{what} can't be kept: it is no plain JSON"
+            self._size = MAX_SNAPSHOT + 1
+        if self._size > MAX_SNAPSHOT:
             for key in values:
                 holder.pop(key, None)
             holder.update(before)

@@ -237,6 +237,7 @@ class Walker:
             block = block_at(self.spec, path)
             if block is not None:
                 self._record(Here(path, block), known, outcome if below(where, path) else "cancelled")
+        self.memory.open.clear()
 
     def _artifacts(self) -> Mapping[str, Any]:
         """Those of this run, above those of earlier ones, of the actions that this automation has."""

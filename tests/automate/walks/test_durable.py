@@ -143,6 +143,20 @@ def test_a_killed_run_comes_out_like_one_that_was_not(
     assert all(step.ended is not None for step in hunted.steps.values())
 
 
+@settings(max_examples=60, deadline=None)
+@given(branches=st.lists(_nested(1), min_size=2, max_size=4), every=st.integers(2, 6), seed=st.integers(0, 2**16))
+def test_what_ends_a_run_midway_lets_nothing_be_done_twice(
+    stage: Staged, killed: type[Exception], branches: list[Block], every: int, seed: int
+) -> None:
+    run, lottery = stage([{"parallel": branches}], **{"": answer}), Lottery(every, killed, seed)
+    walked = _finished(run, lottery)
+    assert walked.status in ("success", "failed")
+    assert lottery.wrong == []
+    assert run.waits == {}
+    assert all(step.ended is not None for step in run.steps.values())
+    assert run.walk() == walked
+
+
 def test_a_snapshot_is_small_and_forgets_what_is_over(stage: Staged) -> None:
     run = stage("[{repeat: {count: 300, sequence: [{action: log@1, config: {message: a}}]}}, {delay: 1s}]")
     assert run.walk().status == "waiting"
