@@ -47,7 +47,7 @@ class Reply(NamedTuple):
     @property
     def title(self) -> str:
         """``404 Not Found``."""
-        return f"{self.status} {self.phrase}".rstrip()
+        return f"{self.status} {self.phrase[:80]}".rstrip()
 
     def shown(self, masker: Masker) -> dict[str, object]:
         """What is kept of it: masked before it is cut, since a piece of a value can't be told from other text."""

@@ -22,6 +22,7 @@ from reconciler.flows.acting.port import Undone
 if TYPE_CHECKING:
     from reconciler.flows.acting.hands import Hands
     from reconciler.flows.acting.port import Asked
+    from reconciler.secrets.masking import Masker
 
 DEFAULT = "NOTIFY_DEFAULT"
 _PREFIX = "NOTIFY_"
@@ -67,7 +68,7 @@ class Notify:
         }
         async with hands.notifying:
             answers = await _sent(request, config.get("timeout", 30_000) / 1000) if left else []
-        return _told(answers, left, before, len(urls))
+        return _told(answers, left, before, of=len(urls), masker=asked.masker)
 
 
 def secret_of(config: Mapping[str, Any]) -> str | None:
@@ -79,7 +80,9 @@ def secret_of(config: Mapping[str, Any]) -> str | None:
     return DEFAULT if user is None else f"{_PREFIX}{_word(user)}"
 
 
-def _told(answers: Sequence[Mapping[str, Any]], left: Sequence[int], before: Sequence[int], of: int) -> Done:
+def _told(
+    answers: Sequence[Mapping[str, Any]], left: Sequence[int], before: Sequence[int], *, of: int, masker: Masker
+) -> Done:
     """Raises :class:`Undone` unless all of them were reached by now."""
     reached = sorted([*before, *(index for index, each in zip(left, answers, strict=True) if each["sent"])])
     failed = [(index, each) for index, each in zip(left, answers, strict=True) if not each["sent"]]
@@ -90,7 +93,8 @@ def _told(answers: Sequence[Mapping[str, Any]], left: Sequence[int], before: Seq
     where = "the address" if of == 1 else f"address {index + 1} of {of}"
     if not first["known"]:
         raise Undone(f"{where} is none that messages can be sent to ({first['scheme']}://)", response=result)
-    said = " ".join(str(first["said"]).split())[:500] or "the service didn't take it"
+    # Masked before it is made short: a piece of an address can't be told from other text.
+    said = " ".join(masker.text(str(first["said"]), cut_short=True).split())[:500] or "the service didn't take it"
     status = _STATUS.search(said)
     final = status is not None and 400 <= int(status[1]) < 500 and int(status[1]) not in _LATER
     raise Undone(f"{where} ({first['scheme']}) wasn't reached: {said}", passing=not final, response=result)

@@ -23,6 +23,7 @@ _FILES = (
     *("/usr/share/ca-certificates/", "/dev/null", "/dev/urandom", "/proc/sys/net/"),
 )
 _CODE = (".py", ".pyc", ".so", ".pem", ".json", ".txt", ".zip", ".pth", "METADATA", "RECORD", "PKG-INFO", ".idn")
+_SAID = 20_000
 LOCAL = frozenset({"dbus", "glib", "gio", "gnome", "kde", "qt", "macosx", "windows", "syslog", "file"})
 """What would show on the desktop, or write into the log, of the worker's host."""
 
@@ -51,7 +52,7 @@ def main() -> int:
                 sent = False
                 logger.warning("%s: %s", type(error).__name__, error)
             said = lines.getvalue()
-        answers.append({"scheme": scheme, "known": bool(known), "sent": bool(sent), "said": said[-2000:]})
+        answers.append({"scheme": scheme, "known": bool(known), "sent": bool(sent), "said": said[:_SAID]})
     json.dump(answers, sys.stdout)
     sys.stdout.flush()
     return 0
