@@ -81,6 +81,7 @@ class Sandboxes:
         self._policy = policy
         self._lock = threading.Lock()
         self._spawner: Spawner | None = None
+        self._closed = False
         self._made: tuple[str | None, Sandbox] | None = None
         self._read: tuple[str | None, float] | None = None
 
@@ -96,6 +97,8 @@ class Sandboxes:
         from reconciler.sandbox.run import Sandbox
 
         with self._lock:
+            if self._closed:
+                raise Unobservable("the worker ends, and no script begins any more")
             if self._made is None or self._made[0] != mark:
 
                 def provide() -> SandboxPolicy:
@@ -117,6 +120,7 @@ class Sandboxes:
     def close(self) -> None:
         """End everything that still runs. Blocks until it is gone."""
         with self._lock:
+            self._closed = True
             if self._spawner is not None:
                 self._spawner.close()
                 self._spawner, self._made = None, None

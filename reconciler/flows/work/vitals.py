@@ -63,14 +63,15 @@ class VitalSigns:
             served.add_metric([region or HOST], float(is_served))
         yield served
         if self._vitals is not None:
-            yield from _families(self._vitals)
+            yield from families(self._vitals)
 
 
 def _served(region: RegionRow, now: float) -> bool:
     return region.served and now - region.seen <= UNSERVED_SECONDS
 
 
-def _families(found: Vitals) -> Iterator[Metric]:
+def families(found: Vitals) -> Iterator[Metric]:
+    """What a store said, in Prometheus' form."""
     from prometheus_client.core import GaugeMetricFamily as Gauge
 
     text = "Slices that nobody looks at, as no live worker serves their region."

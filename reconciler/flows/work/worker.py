@@ -267,6 +267,7 @@ class Worker:
             "concurrency": self._knobs.concurrency,
             "scripts": self._knobs.scripts,
             "lacking": list(_lacking()),
+            "automations": self._knobs.automations,
         }
         if self._enforced is not None:
             info["sandbox"] = list(self._enforced)
