@@ -37,7 +37,6 @@ async def repeat(walker: Walker, here: Here) -> Came:
             return ENDED
         walker.memory.forget(f"{here.path}.repeat[{index}]")
         _finished(walker, here, index)
-        walker.decided()
         await walker.breathe()
     return Came("on", result={"rounds": known.get("rounds", 0), "ended": known["over"]}, error=known.get("why"))
 
@@ -56,7 +55,6 @@ def _begins(walker: Walker, here: Here) -> bool:
         _judge(walker, here, "while", index, ends=False)
     if "over" not in known:
         known["round"] = index
-    walker.decided()
     return "over" not in known
 
 
@@ -64,6 +62,8 @@ def _finished(walker: Walker, here: Here, index: int) -> None:
     known = here.known
     del known["round"]
     known["rounds"] = index + 1
+    if "items" in known:
+        known["items"][index] = None  # it isn't needed any more, and is written with each snapshot
     if "until" in here.value:
         _judge(walker, here, "until", index, ends=True)
 
@@ -74,6 +74,7 @@ def _judge(walker: Walker, here: Here, key: str, index: int, *, ends: bool) -> N
     judged = judge(here.value[key], scope, f"repeat.{key}")
     if judged.holds is ends:
         known["over"] = key
+    walker.decided()
     if judged.why is not None:
         known["why"] = judged.why
     else:
