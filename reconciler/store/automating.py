@@ -206,7 +206,6 @@ class Claimed(NamedTuple):
     event: dict[str, Any]
     context_key: str | None
     created: float
-    ready_at: float | None
     snapshot: bytes | None
     waits: list[WaitRow]
     artifacts: list[ArtifactRow]
@@ -233,8 +232,8 @@ class Kept(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Whether there is anything to do. ``generation``: the newest; ``tick_at``: of the first trigger; ``ready_at``: of the first run, free or left
-    by a worker that died."""
+    """Whether there is anything to do. ``generation``: the newest; ``tick_at``: of the first trigger; ``ready_at``: of
+    the first run, free or left by a worker that died."""
 
     now: float
     generation: int

@@ -152,7 +152,7 @@ class SqlAutomating(RunsGoing, RunsSeen, HealthRows):
                     self.db.many(f"update {table} set handled_at = ? where id = ?", [(now, i) for i in ids])
             self._remember(done)
             decided = [begin(self.db, start, now) for start in done.starts]
-            for each in done.wakes:
+            for each in sorted(done.wakes, key=lambda one: one.run):
                 wake(self.db, each, now)
         return decided
 

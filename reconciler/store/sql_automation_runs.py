@@ -11,7 +11,7 @@ from reconciler.store.database import Database
 from reconciler.store.progress import progress, set_progress
 from reconciler.store.sql_automation_start import end, next_in_line, text_of
 
-_CLAIMED = "id, automation, generation, digest, trigger_id, detail, context_key, created, ready_at, snapshot"
+_CLAIMED = "id, automation, generation, digest, trigger_id, detail, context_key, created, snapshot"
 _WAIT = "path, kind, event, context_key, due_at, armed_at, resumed_at, payload"
 _STEP = "run, seq, path, block, action, step_id, status, at, ended, attempts, result, error"
 _ARTIFACT = "type, step_id, value, context_key, run, at"
@@ -31,28 +31,32 @@ class RunsGoing:
         with self.db.transaction(lasting=False, locks=("automation runs",)):
             now = self.db.clock()
             ran_out = self.db.rows(
-                f"select {_CLAIMED} from automation_run where lease <> 0 and lease_until <= ? "
-                "order by lease_until limit ?",
+                "select id from automation_run where lease <> 0 and lease_until <= ? order by lease_until limit ?",
                 (now, limit),
             )
             ready = self.db.rows(
-                f"select {_CLAIMED} from automation_run where ended is null and lease = 0 and ready_at <= ? "
+                "select id from automation_run where ended is null and lease = 0 and ready_at <= ? "
                 "order by ready_at, id limit ?",
                 (now, limit - len(ran_out)),
             )
-            rows = [*ran_out, *ready]
-            first = progress(self.db, _LEASES) + 1
-            self.db.many(
+            wanted = [row[0] for row in (*ran_out, *ready)]
+            if not wanted:
+                return []
+            lease_number = progress(self.db, _LEASES) + 1
+            set_progress(self.db, _LEASES, lease_number)
+            # Whoever cancelled one of them meanwhile was first; what its old worker still kept is read after that.
+            rows = self.db.rows(
                 "update automation_run set lease = ?, worker = ?, lease_until = ?, ready_at = null, "
-                "started = coalesce(started, ?), status = 'running' where id = ?",
-                [(first + i, worker, now + lease, now, row[0]) for i, row in enumerate(rows)],
+                "started = coalesce(started, ?), status = 'running' where ended is null "
+                f"and id in ({', '.join('?' * len(wanted))}) returning {_CLAIMED}",
+                (lease_number, worker, now + lease, now, *wanted),
             )
-            if rows:
-                set_progress(self.db, _LEASES, first + len(rows) - 1)
-        return [self._claimed(row, first + i, expired=i < len(ran_out)) for i, row in enumerate(rows)]
+        late = {row[0] for row in ran_out}
+        rows.sort(key=lambda row: wanted.index(row[0]))
+        return [self._claimed(row, lease_number, expired=row[0] in late) for row in rows]
 
     def _claimed(self, row: tuple[Any, ...], lease: int, *, expired: bool) -> Claimed:
-        run, automation, generation, digest, trigger_id, detail, context_key, created, ready_at, snapshot = row
+        run, automation, generation, digest, trigger_id, detail, context_key, created, snapshot = row
         steps = self.db.rows("select coalesce(max(seq), 0) from automation_step where run = ?", (run,))[0][0]
         return Claimed(
             run,
@@ -65,7 +69,6 @@ class RunsGoing:
             loads(detail),
             context_key,
             created,
-            ready_at,
             snapshot.encode() if snapshot is not None else None,
             self.run_waits(run),
             self.artifacts(automation, context_key or ""),
@@ -86,7 +89,7 @@ class RunsGoing:
             with self.db.transaction(lasting=False):
                 until = self.db.clock() + lease
                 sql = "update automation_run set lease_until = ? where id = ? and lease = ?"
-                held = {run for run, number in runs if self.db.run(sql, (until, run, number)).rowcount}
+                held = {run for run, number in sorted(runs) if self.db.run(sql, (until, run, number)).rowcount}
         return held
 
     def keep(self, changes: Sequence[Kept]) -> list[bool]:
@@ -96,7 +99,11 @@ class RunsGoing:
         locks = {f"automation:{each.automation}" for each in changes if each.then in _ENDS}
         with self.db.transaction(locks=sorted(locks)):
             now = self.db.clock()
-            return [self._keep(each, now) for each in changes]
+            # In one order everywhere, as each of them is locked.
+            ours = {
+                at: self._keep(changes[at], now) for at in sorted(range(len(changes)), key=lambda i: changes[i].run)
+            }
+            return [ours[at] for at in range(len(changes))]
 
     def _keep(self, each: Kept, now: float) -> bool:
         # First of all its row is taken, so that nobody can wake or cancel it meanwhile.

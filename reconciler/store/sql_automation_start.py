@@ -53,7 +53,13 @@ def begin(db: Database, start: Start, now: float) -> Decided:
 
 
 def wake(db: Database, each: Wake, now: float) -> None:
-    """Let a run go on, where it hasn't ended. One that is under way looks again before it is put aside."""
+    """Let a run go on, where it hasn't ended. One that is under way looks again before it is put aside.
+
+    First of all its row is taken, as by whoever keeps something of it.
+    """
+    db.run(
+        f"update automation_run set ready_at = ? where id = ? and ended is null and not ({_QUEUED})", (now, each.run)
+    )
     if each.path is not None:
         db.run(
             "update automation_wait set resumed_at = ?, payload = ? where run = ? and path = ? and resumed_at is null",

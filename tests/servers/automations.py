@@ -36,7 +36,7 @@ class Stand:
     """One store with a few systems. ``at`` is what time it is; between two looks at it an engine lets time go on by
     itself, so what is to be over after an hour is so a little later here."""
 
-    def __init__(self, kit: Kit, path: Path) -> None:
+    def __init__(self, kit: Kit, path: Path | str) -> None:
         self.kit, self.path = kit, str(path)
         self.at = START
         self.events: list[Event] = []
