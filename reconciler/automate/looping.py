@@ -98,4 +98,4 @@ def _items(walker: Walker, here: Here) -> list[Any]:
         raise Broken(f"{what} is {kind(value)}, not a list")
     if len(value) > MAX_ITEMS:
         raise Broken(f"{what} has {len(value)} items, more than the {MAX_ITEMS} that a loop goes through")
-    return value
+    return list(value)  # of its own: it may be a part of the payload

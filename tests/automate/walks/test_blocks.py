@@ -359,6 +359,16 @@ def test_items_of_a_loop_are_those_of_its_beginning(stage: Staged) -> None:
     )
     assert run.finish().status == "success"
     assert run.told == ["1", "2"]
+    run = stage(
+        [
+            {"repeat": {"forEach": "trigger.payload.all", "sequence": [log("{{ repeat.item }}")]}},
+            log("{{ trigger.payload.all | json }}"),
+        ],
+        payload={"all": ["a", "b"]},
+    )
+    assert run.finish().status == "success"
+    assert run.told == ["a", "b", '["a","b"]']
+    assert len(run.saves) == 4, "a round of a list is nothing that has to be decided"
 
 
 @pytest.mark.parametrize(
