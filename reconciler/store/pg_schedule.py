@@ -4,6 +4,8 @@ A claim is one transaction, which offers and consumes. What it gets beside its o
 workers that fell silent, or offers of one that ended before it consumed them. Those are taken over in a second
 transaction, which gives each a lease of its own, so that whoever held it before can't write any more. Rows of the
 schedule are always locked before jobs, and in the order of their places.
+
+Claims are made to last: workers outlive a crash of the server, and one whose claim that undid would run beside another.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class PgSchedule(Schedule):
         return bool(self.db.rows(sql, (list(regions), self.db.clock()))[0][0])
 
     def _claim(self, worker: str, limit: int, regions: tuple[str, ...], silent: float) -> list[Claim]:
-        with self.db.transaction(lasting=False):
+        with self.db.transaction():
             generation = progress(self.db, "generation")
             offered = {offer.job: offer.row for offer in self.engine.offer(worker, regions, limit)}
             jobs = self.engine.consume(worker, regions, limit, silent=silent)
@@ -62,7 +64,7 @@ class PgSchedule(Schedule):
 
     def _take_over(self, worker: str, jobs: Sequence[Job], generation: int) -> dict[int, Claim]:
         places = {job.place: job.id for job in jobs}
-        with self.db.transaction(lasting=False):
+        with self.db.transaction():
             rows = {
                 row[0]: row
                 for row in self.db.rows(

@@ -19,7 +19,7 @@ class Source:
     """Each check has a system of the same name, and so one slice."""
 
     def __init__(self, kit: Kit, path: Path) -> None:
-        self.kit, self.path = kit, path
+        self.kit, self.path, self.address = kit, path, str(path)
         self.documents: dict[str, Any] = {}
 
     def check(self, name: str, url: str, *, interval: str = "1s", timeout: str = "5s", method: str = "GET") -> None:
@@ -52,7 +52,7 @@ class Source:
 
     def apply(self) -> None:
         """Bring the store to it."""
-        store = open_store(str(self.path))
+        store = open_store(self.address)
         try:
             settings = Settings(deletion="delete")
             self.kit.apply(store, self.documents, timeout=10.0, force=True, settings=settings)
@@ -61,15 +61,23 @@ class Source:
 
     def runs(self) -> list[Run]:
         """All that is stored, oldest first."""
-        with closing(open_executing(str(self.path))) as hands:
+        with closing(open_executing(self.address)) as hands:
             return hands.runs_after(0, limit=1_000_000)[1]
 
     def states(self) -> list[SliceState]:
         """The schedule."""
-        with closing(open_executing(str(self.path))) as hands:
+        with closing(open_executing(self.address)) as hands:
             return list(hands.states())
 
     def uids(self) -> dict[int, str]:
         """The names of checks and systems by uid."""
-        with closing(open_to_read(str(self.path))) as store:
+        with closing(open_to_read(self.address)) as store:
             return {uid: key.name for uid, key in store.names().items()}
+
+
+class ServedSource(Source):
+    """The same on a server."""
+
+    def __init__(self, kit: Kit, address: str) -> None:
+        super().__init__(kit, Path("/nowhere"))
+        self.address = address

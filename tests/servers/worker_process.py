@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ def until(true: Callable[[], object], *, within: float = WITHIN, what: Callable[
 class WorkerProcess:
     """A running worker. ``events`` are the lines of its log."""
 
-    def __init__(self, store: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "reconciler", "worker", "--store", str(store), "-C", str(store.parent)]
+    def __init__(self, store: Path | str, *options: str, within: Sequence[str] = ()) -> None:
+        """``store``: a file or an address. ``within``: a command that runs commands, as in a namespace."""
+        folder = store.parent if isinstance(store, Path) else Path("/")
+        command = [*within, sys.executable, "-m", "reconciler", "worker", "--store", str(store), "-C", str(folder)]
         self.process = subprocess.Popen(
             [*command, "--format", "json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -82,9 +84,9 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker_process(store: Path, *options: str) -> Iterator[WorkerProcess]:
+def worker_process(store: Path | str, *options: str, within: Sequence[str] = ()) -> Iterator[WorkerProcess]:
     """One that has begun, and is gone after the block in any case."""
-    found = WorkerProcess(store, *options)
+    found = WorkerProcess(store, *options, within=within)
     try:
         found.wait_for("started")
         yield found

@@ -25,9 +25,9 @@ class Claims:
         self._held: dict[int, tuple[Claim, float]] = {}
         self._recipes = Recipes()
 
-    def take(self, executing: Executing, limit: int) -> list[Claim]:
-        """Claim up to ``limit`` slices, longest due first."""
-        claims = executing.claim(self._worker, limit, lease=self._lease, regions=self._regions)
+    def take(self, executing: Executing, limit: int, *, grace: float = 0.0) -> list[Claim]:
+        """Claim up to ``limit`` slices, longest due first. ``grace``: see the store's protocol."""
+        claims = executing.claim(self._worker, limit, lease=self._lease, regions=self._regions, grace=grace)
         now = time.monotonic()
         for claim in claims:
             self._held[claim.lease] = (claim, now)

@@ -72,7 +72,7 @@ class Clerk(threading.Thread):
         self._claiming, self._leaving, self._announced = True, False, False
         self._next_due: float | None = None
         self._behind = False
-        self._failures, self._away_since = 0, 0.0
+        self._failures, self._away_since, self._away, self._back = 0, 0.0, 0.0, -1e9
         self._polled = self._beaten = self._turned = -1e9
         self.claimed = 0
         """Claims handed to the floor so far; compared with what it has received."""
@@ -200,7 +200,7 @@ class Clerk(threading.Thread):
     def _claim(self, hands: Hands, subjects: Subjects) -> None:
         """As many as there is room for."""
         executing, room = hands.executing, min(MOST, self._floor.room())
-        claims = self._claims.take(executing, room) if room > 0 else []
+        claims = self._claims.take(executing, room, grace=self._patience()) if room > 0 else []
         self._behind = len(claims) >= room
         if claims:
             self._hand_over(hands, subjects, claims)
@@ -250,10 +250,18 @@ class Clerk(threading.Thread):
         while (left := ends - time.monotonic()) > 0 and not self._leaving and self._floor.room() < enough:
             time.sleep(min(left, _BLINK) if self._behind else left)
 
+    def _patience(self) -> float:
+        """While the store was away nobody could extend a lease. Others that come back a moment later still have what
+        they had, and results to store."""
+        if self._failures:
+            return time.monotonic() - self._away_since + self._knobs.lease
+        return self._away + _LONGEST_PAUSE if time.monotonic() - self._back < self._knobs.lease else 0.0
+
     def _works(self) -> None:
         self.answered, self.complaint = time.monotonic(), None
         if self._failures:
-            self._say(StoreBack(time.monotonic() - self._away_since))
+            self._back, self._away = self.answered, self.answered - self._away_since
+            self._say(StoreBack(self._away))
             self._failures = 0
 
     def _failed(self, error: Exception) -> None:
