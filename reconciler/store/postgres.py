@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 
 from reconciler.base.errors import StoreError, StoreTooNew
@@ -20,6 +21,9 @@ from reconciler.store.pg_errors import damaged, translated
 from reconciler.store.pg_settings import PgSettings, pg_settings
 from reconciler.store.schema import DIALECTS, KNOWN, steps
 
+_PLAIN = re.compile(r"insert into (\w+(?: \([^()]+\))?) values \((?:\?, ?)*\?\)")
+"""What the server takes in bulk: a third of the time for ten thousands of rows."""
+_FEW = 200
 _MARKS = re.compile(r"""'[^']*'|"[^"]*"|\?|%|(?<![:\w]):([a-z_]\w*)""")
 LOCK_KEY = "hashtextextended('gitops:' || current_schema() || ':' || {}, 0)"
 """SQL for the key of an advisory lock by its name: those of two stores in one database are apart."""
@@ -27,6 +31,7 @@ _LOCK = (
     "select pg_advisory_xact_lock(k) from (select distinct "
     f"{LOCK_KEY.format('x')} as k from unnest(%s::text[]) as x order by k) as keys"
 )
+_OWNED = "select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('schema_version')"
 
 
 @lru_cache(maxsize=2048)
@@ -89,6 +94,12 @@ class PostgresDatabase:
                 "and the server is a read-only standby",
                 hint="run any gitops command once on the primary server",
             )
+        if self.tables and not self.rows(_OWNED)[0][0]:
+            raise StoreError(
+                f"the tables of {self.path} are at version {self.tables}, this release needs {KNOWN}, "
+                "and they belong to another role",
+                hint="let their owner run gitops store upgrade, and what gitops store grants prints",
+            )
         self._upgrade(insist=insist)
         self.tables = KNOWN
 
@@ -128,8 +139,15 @@ class PostgresDatabase:
 
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Execute one statement for each row, without waiting for each answer; returns how many rows it changed."""
+        rows = iter(rows)
+        first = list(islice(rows, _FEW))
         with self._db.cursor() as cursor:
-            cursor.executemany(translate(sql), rows)
+            if len(first) == _FEW and (plain := _PLAIN.fullmatch(sql)):
+                with cursor.copy(f"copy {plain[1]} from stdin") as copy:
+                    for row in chain(first, rows):
+                        copy.write_row(row)
+            else:
+                cursor.executemany(translate(sql), chain(first, rows))
             return max(0, int(cursor.rowcount))
 
     def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:

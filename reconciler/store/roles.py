@@ -25,7 +25,6 @@ _APPLY: Mapping[str, str] = {
     "setting": "select, insert, update",
     "outside": "select, delete",
     **dict.fromkeys(("schema_version", "schedule", "run", "transition", "worker", "region", "pause"), "select"),
-    **dict.fromkeys(("keeping", "aggregate", "incident", "incident_update", "maintenance"), "select"),
 }
 """What an apply writes, the history apart, which nobody may delete; and what tells whether health got worse."""
 

@@ -16,6 +16,7 @@ import pytest
 from reconciler.store.locks import open_locks
 from reconciler.store.open import open_executing
 from reconciler.store.roles import Roles, grants
+from reconciler.store.schema import KNOWN
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Gitops
@@ -159,7 +160,6 @@ def test_each_does_what_it_is_for(store: Addresses, gitops: Gitops, site: Repo, 
     said(gitops, store.apply, "apply")
     said(gitops, store.apply, "drift")
     said(gitops, store.apply, "history")
-    said(gitops, store.apply, "status")
     said(gitops, store.apply, "rollback", "1", "--force")
     said(gitops, store.apply, "apply", "--force")
     site.remove("more.yaml")
@@ -176,13 +176,13 @@ def test_each_does_what_it_is_for(store: Addresses, gitops: Gitops, site: Repo, 
     assert "doesn't grant what this needs" in refused
     assert "gitops store grants" in refused
     assert "doesn't grant" in said(gitops, store.worker, "apply", code=1)
-    worker_runs(store, gitops)
+    worker_runs(store, gitops, site)
     for words in (["status"], ["workers"], ["runs", "shop/ready/production"]):
         said(gitops, store.read, *words)
 
 
-def worker_runs(store: Addresses, gitops: Gitops) -> None:
-    """A real one, until it has recorded a run."""
+def worker_runs(store: Addresses, gitops: Gitops, site: Repo) -> None:
+    """A real one, until it has recorded a run of each slice, and while an apply waits for what it changed."""
     with closing(open_executing(store.worker)) as hands:
         hands.reconcile()
         hands.db.run("update schedule set due_at = 0")
@@ -191,6 +191,11 @@ def worker_runs(store: Addresses, gitops: Gitops) -> None:
         try:
             with psycopg.connect(store.read, autocommit=True) as db:
                 until(lambda: db.execute("select count(*) from run").fetchone()[0] >= 4, worker)  # type: ignore[index]
+            path = site.path / "checks.yaml"
+            path.write_text(path.read_text().replace("/ready", "/elsewhere"))
+            site.commit()
+            waited = gitops("apply", "--wait-healthy", "1s", "--store", store.apply)
+            assert waited.code in (0, 6), waited
         finally:
             worker.send_signal(signal.SIGTERM)
             told = worker.communicate(timeout=20)[0]
@@ -204,6 +209,17 @@ def until(holds: Callable[[], bool], worker: subprocess.Popen[str]) -> None:
         assert worker.poll() is None, worker.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_only_the_owner_upgrades(store: Addresses, gitops: Gitops) -> None:
+    with psycopg.connect(store.owner, autocommit=True) as db:
+        db.execute("delete from schema_version where n = %s", (KNOWN,))
+    for role in (store.apply, store.worker, store.read):
+        for words in (["plan"], ["store", "upgrade"]):
+            refused = said(gitops, role, *words, code=1)
+            assert f"at version {KNOWN - 1}, this release needs {KNOWN}, and they belong to another role" in refused
+            assert "let their owner run gitops store upgrade" in refused
+        assert f"version {KNOWN - 1}; gitops store upgrade" in said(gitops, role, "store", "status")
 
 
 def test_a_workers_whole_cycle(store: Addresses, gitops: Gitops, shop: Repo) -> None:
