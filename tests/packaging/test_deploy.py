@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from reconciler.flows.work.events import Started
 from reconciler.flows.work.knobs import Knobs
@@ -56,7 +56,7 @@ def _series(page: str) -> Iterator[str]:
 
 
 def _documents(name: str) -> list[Any]:
-    return list(yaml.safe_load_all((DEPLOY / name).read_text(encoding="utf-8")))
+    return list(YAML(typ="safe", pure=True).load_all((DEPLOY / name).read_text(encoding="utf-8")))
 
 
 def test_the_dashboard_asks_for_what_is_served(served: set[str]) -> None:

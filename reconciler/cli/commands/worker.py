@@ -77,7 +77,7 @@ class Address(_Addresses):
     "regions",
     multiple=True,
     metavar="NAME",
-    help="Run the slices of this region instead of those without one. Repeatable.",
+    help="Run the slices of this region instead of those without one, which local means. Repeatable.",
 )
 @click.option(
     "--metrics",
@@ -121,7 +121,7 @@ def command(
     """
     from reconciler.flows.work.knobs import Knobs
     from reconciler.flows.work.worker import work
-    from reconciler.model.run import LOCAL
+    from reconciler.model.run import HOST, LOCAL
     from reconciler.report.worker_log import teller
 
     if lane is not None and lane > concurrency:
@@ -134,7 +134,7 @@ def command(
         lane=lane,
         grace=grace,
         lease=lease,
-        regions=regions or (LOCAL,),
+        regions=tuple(dict.fromkeys(LOCAL if region == HOST else region for region in regions)) or (LOCAL,),
         metrics=metrics,
         traces=traces,
         automations=not no_automations,
