@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reconciler.execute.egress import Guard
     from reconciler.execute.http.engine import Engine
     from reconciler.execute.script import Sandboxes, Script
+    from reconciler.flows.acting.messengers import Messengers
     from reconciler.secrets.resolver import Resolver
 
 
@@ -45,9 +46,11 @@ class Hands:
         return Script(self._sandboxes, at_once=self._at_once)
 
     @cached_property
-    def notifying(self) -> asyncio.Semaphore:
-        """How many messages are sent at a time: each has a process of its own."""
-        return asyncio.Semaphore(4)
+    def messengers(self) -> Messengers:
+        """Whoever sends messages to people."""
+        from reconciler.flows.acting.messengers import Messengers
+
+        return Messengers(self.guard.networks)
 
     async def secrets(self, names: Iterable[str]) -> dict[str, str]:
         """Values by name. Raises ``SecretsError``."""
@@ -63,3 +66,5 @@ class Hands:
             self.engine.close()
         if "scripts" in made:
             await self.scripts.aclose()
+        if "messengers" in made:
+            await self.messengers.aclose()

@@ -1,19 +1,14 @@
 """``notify``: people and channels, by whatever service their addresses name (Slack, Teams, Discord, e-mail, ...).
 
 Who is reached how is the operator's word, in secrets: ``NOTIFY_ALICE`` for the user ``alice``, ``NOTIFY_DEFAULT`` where
-no user is named. Each holds one address or several, with blanks between them. The sending itself is done by a process
-of its own, see :mod:`reconciler.flows.acting.notify_main`.
+no user is named. Each holds one address or several, with blanks between them. The sending itself is done by processes
+of their own, see :mod:`reconciler.flows.acting.notify_main`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from reconciler.automate.port import Done
@@ -28,10 +23,7 @@ DEFAULT = "NOTIFY_DEFAULT"
 _PREFIX = "NOTIFY_"
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 _STATUS = re.compile(r"\berror=(\d{3})\b")
-_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
-"""Variables that the process gets: no proxy, no secret."""
 _LATER = frozenset({408, 425, 429})
-_MISSING = "messages to people need Apprise: install gitops-reconciler[notify] where the worker runs"
 
 
 class Notify:
@@ -64,10 +56,8 @@ class Notify:
             "title": config["title"],
             "body": config.get("body") or config["title"],
             "importance": config.get("importance", "info"),
-            "denied": hands.guard.networks,
         }
-        async with hands.notifying:
-            answers = await _sent(request, config.get("timeout", 30_000) / 1000) if left else []
+        answers = await hands.messengers.send(request, config.get("timeout", 30_000) / 1000) if left else []
         return _told(answers, left, before, of=len(urls), masker=asked.masker)
 
 
@@ -98,36 +88,6 @@ def _told(
     status = _STATUS.search(said)
     final = status is not None and 400 <= int(status[1]) < 500 and int(status[1]) not in _LATER
     raise Undone(f"{where} ({first['scheme']}) wasn't reached: {said}", passing=not final, response=result)
-
-
-async def _sent(request: Mapping[str, Any], limit: float) -> list[dict[str, Any]]:
-    from importlib.util import find_spec
-
-    if find_spec("apprise") is None:
-        raise Undone(_MISSING)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "reconciler.flows.acting.notify_main"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={name: os.environ[name] for name in _KEPT if name in os.environ},
-        cwd="/",
-    )
-    try:
-        async with asyncio.timeout(limit):
-            out, _ = await process.communicate(json.dumps(request).encode())
-    except TimeoutError:
-        raise Undone(f"the message wasn't sent within {limit:g}s", passing=True) from None
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    try:
-        found: list[dict[str, Any]] = json.loads(out)
-    except ValueError:
-        raise Undone(f"what sends messages ended with {process.returncode} and no word", passing=True) from None
-    return found
 
 
 def _word(user: Any) -> str:

@@ -1,9 +1,9 @@
-"""A process that sends one message through Apprise, and can do nothing else.
+"""A process that sends messages through Apprise, and can do nothing else.
 
 Whoever knows a hundred services opens connections, files and programs in a hundred ways. So all of it happens here,
-without a secret but those of this message, and under an audit hook: connections only to addresses that checks may
+without a secret but those of its messages, and under an audit hook: connections only to addresses that checks may
 connect to as well, no local sockets, no programs, and of files only what Python and TLS are made of. What is loaded
-before the hook is Apprise itself. Standard input: a request as JSON; standard output: the answer.
+before the hook is Apprise itself. Lines of JSON come in by standard input, and go out by standard output.
 """
 
 from __future__ import annotations
@@ -29,33 +29,36 @@ LOCAL = frozenset({"dbus", "glib", "gio", "gnome", "kde", "qt", "macosx", "windo
 
 
 def main() -> int:
-    """Read, send, tell."""
-    request = json.load(sys.stdin)
-    from apprise import Apprise, AppriseAsset, LogCapture, NotifyType
-    from apprise.logger import logger
+    """The first line says which networks are denied; each line after it is a message to send, until there is none."""
+    from apprise import Apprise, AppriseAsset
 
     asset = AppriseAsset(app_id="gitops", app_desc="gitops", app_url="", storage_mode="memory", async_mode=False)
     Apprise(asset=asset).add("json://127.0.0.1")  # loads every service
-    guarded(request["denied"])
-    kind = {"info": NotifyType.INFO, "warning": NotifyType.WARNING, "critical": NotifyType.FAILURE}
-    answers = []
-    for url in request["urls"]:
-        scheme = str(url).partition(":")[0].lower()
-        sender = Apprise(asset=asset)
-        with LogCapture(level=30, fmt="%(message)s") as lines:  # type: ignore[no-untyped-call]
-            known = scheme not in LOCAL and sender.add(url)
-            try:
-                sent = known and sender.notify(
-                    title=request["title"], body=request["body"], notify_type=kind[request["importance"]]
-                )
-            except Exception as error:  # a service's own trouble with what it was told
-                sent = False
-                logger.warning("%s: %s", type(error).__name__, error)
-            said = lines.getvalue()
-        answers.append({"scheme": scheme, "known": bool(known), "sent": bool(sent), "said": said[:_SAID]})
-    json.dump(answers, sys.stdout)
-    sys.stdout.flush()
+    guarded(json.loads(sys.stdin.readline())["denied"])
+    for line in sys.stdin:
+        request = json.loads(line)
+        answers = [_sent(asset, str(url), request) for url in request["urls"]]
+        print(json.dumps(answers), flush=True)  # noqa: T201 (its standard output is the way back)
     return 0
+
+
+def _sent(asset: Any, url: str, request: dict[str, Any]) -> dict[str, Any]:
+    from apprise import Apprise, LogCapture, NotifyType
+    from apprise.logger import logger
+
+    kind = {"info": NotifyType.INFO, "warning": NotifyType.WARNING, "critical": NotifyType.FAILURE}
+    scheme, sender = url.partition(":")[0].lower(), Apprise(asset=asset)
+    with LogCapture(level=30, fmt="%(message)s") as lines:  # type: ignore[no-untyped-call]
+        known = scheme not in LOCAL and sender.add(url)
+        try:
+            sent = known and sender.notify(
+                title=request["title"], body=request["body"], notify_type=kind[request["importance"]]
+            )
+        except Exception as error:  # a service's own trouble with what it was told
+            sent = False
+            logger.warning("%s: %s", type(error).__name__, error)
+        said = lines.getvalue()
+    return {"scheme": scheme, "known": bool(known), "sent": bool(sent), "said": said[:_SAID]}
 
 
 def guarded(denied: list[str]) -> None:
