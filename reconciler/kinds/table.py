@@ -90,10 +90,10 @@ TRIGGERS: dict[str, Entry] = {
 }
 
 EVENTS: dict[str, str] = {
-    "healthcheck.system_degraded": "a system, or one environment of it, became degraded",
+    "healthcheck.system_degraded": "the health of a system, or of one environment of it, became worse",
     "healthcheck.system_healthy": "a system, or one environment of it, became healthy again",
     "healthcheck.system_health_changed": "the health of a system, or of one environment of it, changed",
-    "healthcheck.check_failed": "one run of a check failed",
+    "healthcheck.check_failed": "one run of a check wasn't healthy",
     "incident.created": "an incident was opened",
     "incident.updated": "an incident was updated",
     "incident.resolved": "an incident was resolved",
