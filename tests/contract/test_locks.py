@@ -135,6 +135,18 @@ def test_sections_of_other_keys_go_on(opened: Opened) -> None:
         list(pool.map(work, ["a", "b"]))
 
 
+def test_keys_in_any_order_are_no_circle(opened: Opened) -> None:
+    services = [opened(), opened()]
+
+    def work(number: int) -> None:
+        keys = [f"key:{(number + n) % 5}" for n in range(3)]
+        with services[number % 2].section(keys if number % 3 else keys[::-1]):
+            pass
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(work, range(100)))
+
+
 def test_a_wait_has_an_end_and_says_for_whom(opened: Opened) -> None:
     mine, theirs = opened(), opened(**SHORT)
     with taken(mine, "job"):
