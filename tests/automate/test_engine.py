@@ -176,6 +176,18 @@ def test_nothing_is_made_of_changes_while_a_system_is_worked_on(stand: Stand) ->
     assert [run.context_key for run in stand.ended(1)] == ["shop"], "it is so still, when that is over"
 
 
+def test_a_dwell_that_is_over_while_a_system_is_worked_on_starts_nothing(stand: Stand) -> None:
+    stand.automation("a", {**DOWN, "for": "5m"})
+    stand.apply()
+    stand.engine()
+    stand.run_checks("unhealthy")
+    stand.until(lambda: stand.settled() and stand.seen.states())
+    SqlMaintenances(stand.hands.db).add("moving", author=Author("alice"), systems=["shop"])
+    stand.at += 400
+    stand.until(lambda: stand.settled() and not stand.seen.states())
+    assert stand.seen.runs() == []
+
+
 # -- what no longer is there -----------------------------------------------------------------------------------------
 
 

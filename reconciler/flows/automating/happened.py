@@ -11,6 +11,7 @@ from reconciler.automate.payloads import complete
 from reconciler.automate.port import Event
 from reconciler.base.canonical import loads
 from reconciler.flows.world import display_name
+from reconciler.model.resource import Key
 from reconciler.store.automating import EventRow
 from reconciler.store.executing import Transition
 from reconciler.store.sql_automating import SqlAutomating
@@ -49,6 +50,11 @@ class Names:
             title = display_name(loads(found.resource.body)["metadata"]) if found and found.uid == uid else name
             self._known[uid] = name, title
         return self._known[uid]
+
+    def uid(self, kind: str, name: str) -> int | None:
+        """Of what has that name now."""
+        found = next(iter(self._reader.resources(keys={Key(kind, name)})), None)
+        return found.uid if found is not None else None
 
 
 class Telling:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from reconciler.automate.definitions import CHECK_FAILED, HEALTH, MANUAL, Automation, read
+from reconciler.automate.definitions import CHECK_FAILED, HEALTH, NUMERIC, Automation, read
 from reconciler.automate.port import Event, Wait
 from reconciler.automate.remembering import Memory, Remembered
 from reconciler.automate.triggers import Firing, Triggers, as_data
@@ -27,6 +27,7 @@ AT_ONCE = 100
 """Events, and changes of health, taken in one turn."""
 NUMBERS_EVERY, NUMBERS_AT_ONCE = 5.0, 200
 """Seconds between two looks at watched numbers, and how many of them are looked at then, one after the other."""
+_ABOUT_SYSTEMS = HEALTH | {CHECK_FAILED, NUMERIC}
 _MAINTENANCE = frozenset({"maintenance.started", "maintenance.completed"})
 
 
@@ -103,7 +104,8 @@ class Leader:
         told, transitions, events = self._happened(held) if look.happened else ([], [], [])
         more = len(transitions) >= AT_ONCE or len(events) >= AT_ONCE
         self._told = {event.id: each.about for each in told for event in each.events}
-        self._held_back = suppression(held.db) if told or triggers.memory.due(look.now) else None
+        looking = told or triggers.memory.due(look.now) or self._numbers_due(triggers, look.now)
+        self._held_back = suppression(held.db) if looking else None
         firings = [firing for each in told for event in each.events for firing in self._judge(triggers, event)]
         if not more:  # a dwell isn't over before everything is seen that could have ended it
             firings += self._guard(partial(triggers.due, look.now))
@@ -155,7 +157,7 @@ class Leader:
 
     def _numbers(self, held: Held, triggers: Triggers, now: float) -> list[Firing]:
         """Look at the next few of the watched numbers."""
-        if not triggers.watched() or 0 <= now - self._numbered < NUMBERS_EVERY:
+        if not self._numbers_due(triggers, now):
             return []
         self._numbered = now
         if self._system_names is None:
@@ -171,6 +173,9 @@ class Leader:
             found += self._guard(partial(triggers.look, *pairs[self._cursor]))
         return found
 
+    def _numbers_due(self, triggers: Triggers, now: float) -> bool:
+        return bool(triggers.watched()) and not 0 <= now - self._numbered < NUMBERS_EVERY
+
     def _outlook(self, automation: Automation) -> Outlook:
         healths = self._healths
         assert healths is not None
@@ -178,10 +183,18 @@ class Leader:
 
     def _suppressed(self, automation: Automation, event: Event) -> bool:
         """Whether the system of an event is being worked on. Where that can't be told it isn't."""
-        about = self._told.get(event.id)
-        if self._held_back is None or about is None:
+        if self._held_back is None or not self._held_back.active or event.name not in _ABOUT_SYSTEMS:
             return False
-        return self._held_back.of(about.system, about.environment) is not None
+        about = self._told.get(event.id) or self._about(event)
+        return about is not None and self._held_back.of(about.system, about.environment) is not None
+
+    def _about(self, event: Event) -> About | None:
+        """Of an event that was told before, or by the clock: by the names in it."""
+        assert self._names is not None
+        system, environment = (event.payload.get(key) for key in ("systemId", "environmentId"))
+        uid = self._names.uid("System", system) if system else None
+        where = self._names.uid("Environment", environment) if environment else 0
+        return About(uid, where) if uid is not None and where is not None else None
 
     # -- who waits for it ----------------------------------------------------------------------------------------------
 
@@ -259,6 +272,3 @@ def _start(firing: Firing, generation: int) -> Start:
         automation.lane(event.context_key),
         automation.most,
     )
-
-
-__all__ = ["MANUAL", "Leader", "Turned"]
