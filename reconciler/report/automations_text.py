@@ -70,8 +70,7 @@ def run_text(found: Shown, style: Style, *, full: bool = False) -> Iterator[str]
     """One run with the tree of its steps, what it waits for, and what it left for later runs."""
     run, masks = found.run, Masks()
     yield f"{style(safe(f'run {run.id} of {found.name}'), 'bold')}: {_worded(state(run), style)}"
-    if run.reason:
-        yield f"  {safe(run.reason)}"
+    yield from (f"  {safe(line)}" for line in (run.reason or "").splitlines())
     yield from pairs(list(_facts(found)), style)
     if full:
         yield ""
@@ -139,8 +138,8 @@ def _facts(found: Shown) -> Iterator[tuple[str, str]]:
 def _step(step: StepRow, depth: int, masks: Masks, style: Style, *, full: bool) -> Iterator[str]:
     yield "  " * depth + step_line(step, style)
     below = "  " * (depth + 2)
-    if step.error:
-        yield below + style(safe(step.error), "red" if step.status == "failed" else "yellow")
+    for line in (step.error or "").splitlines():
+        yield below + style(safe(line), "red" if step.status == "failed" else "yellow")
     if step.result:
         value = masks.value(dict(step.result))
         if full:
@@ -152,7 +151,11 @@ def _step(step: StepRow, depth: int, masks: Masks, style: Style, *, full: bool) 
 def _unfolded(value: Mapping[str, Any], masks: Masks) -> Iterator[str]:
     for key, each in masks.value(dict(value)).items():
         text = each if isinstance(each, str) else _one_line(each)
-        yield safe(f"{key}: {text}")
+        if "\n" in text:
+            yield safe(f"{key}:")
+            yield from (f"  {safe(line)}" for line in text.splitlines())
+        else:
+            yield safe(f"{key}: {text}")
 
 
 def _waits(wait: WaitRow) -> str:

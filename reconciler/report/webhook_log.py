@@ -38,8 +38,10 @@ def event_json(event: Event, at: float) -> dict[str, Any]:
 def sentence(event: Event) -> str:
     """One line."""
     match event:
-        case Listening(url=url, store=store, hooks=hooks):
-            return f"gitops {__version__} takes webhooks at {url}/hooks/NAME, for {count(hooks, 'hook')} of {store}"
+        case Listening(url=url, store=store, hooks=hooks, metrics=metrics):
+            told = f"; counts at {metrics}/metrics" if metrics else ""
+            known = f"{count(hooks, 'hook')} of {store}{told}"
+            return f"gitops {__version__} takes webhooks at {url}/hooks/NAME, for {known}"
         case Came(hook=hook, remote=remote, events=events, duplicate=duplicate):
             again = "came again" if duplicate else "came"
             numbers = ", ".join(map(str, events))

@@ -21,9 +21,16 @@ from reconciler.report.output import Output
     envvar="GITOPS_WEBHOOKS",
     help="Take webhooks for automations there, at /hooks/NAME. [GITOPS_WEBHOOKS]",
 )
+@click.option(
+    "--metrics",
+    type=Address(),
+    metavar="HOST:PORT",
+    envvar="GITOPS_METRICS",
+    help="Serve /metrics there, apart from what strangers reach. [GITOPS_METRICS]",
+)
 @reads_store()
 @prints(stream=True)
-def command(where: Where, output: Output, *, webhooks: tuple[str, int]) -> int:
+def command(where: Where, output: Output, *, webhooks: tuple[str, int], metrics: tuple[str, int] | None) -> int:
     """Take webhooks, and put those that are signed into the store, where workers find them.
 
     It needs the extra webhooks. What it speaks is plain HTTP: put a proxy with TLS before it. SIGTERM and Ctrl-C end it
@@ -38,4 +45,4 @@ def command(where: Where, output: Output, *, webhooks: tuple[str, int]) -> int:
     from reconciler.flows.webhooks.serving import serve
     from reconciler.report.webhook_log import teller
 
-    return serve(where.settled().store, webhooks, os.environ, teller(output))
+    return serve(where.settled().store, webhooks, os.environ, teller(output), metrics=metrics)

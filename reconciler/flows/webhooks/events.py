@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 
 class Listening(NamedTuple):
-    """It has begun. ``hooks``: how many automations listen to."""
+    """It has begun. ``hooks``: how many automations listen to. ``metrics``: where counts are told, if anywhere."""
 
     url: str
     store: str
     hooks: int
+    metrics: str | None = None
 
 
 class Came(NamedTuple):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -59,6 +60,8 @@ class Server:
     def __init__(self, receives: Receives, bounds: Bounds) -> None:
         self.bounds = bounds
         self.refused = Refusals(bounds.refusals)
+        self.answers: Counter[int] = Counter()
+        """How many there were, by status; 0 for connections that there was no room for."""
         self._receives = receives
         self._open = 0
         self._server: asyncio.Server | None = None
@@ -88,9 +91,25 @@ class Server:
     def admit(self) -> bool:
         """Whether there is room for another connection; it is counted then."""
         if self._open >= self.bounds.connections:
+            self.answers[0] += 1
             return False
         self._open += 1
         return True
+
+    def metrics(self) -> str:
+        """The same for Prometheus."""
+        lines = [
+            "# HELP gitops_webhooks_answered Requests by the status that they were answered with.",
+            "# TYPE gitops_webhooks_answered counter",
+            *(f'gitops_webhooks_answered_total{{status="{s}"}} {n}' for s, n in sorted(self.answers.items()) if s),
+            "# HELP gitops_webhooks_turned_away Connections that there was no room for.",
+            "# TYPE gitops_webhooks_turned_away counter",
+            f"gitops_webhooks_turned_away_total {self.answers[0]}",
+            "# HELP gitops_webhooks_connections Connections that are open.",
+            "# TYPE gitops_webhooks_connections gauge",
+            f"gitops_webhooks_connections {self._open}",
+        ]
+        return "".join(f"{line}\n" for line in lines)
 
     def left(self) -> None:
         """A connection that was counted is gone."""
@@ -98,6 +117,8 @@ class Server:
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         answer = await self._answer(request)
+        if request.rel_url.raw_path != HEALTH:
+            self.answers[answer.status] += 1
         response = web.Response(
             status=answer.status, body=dumps(dict(answer.told)) + b"\n", content_type="application/json"
         )

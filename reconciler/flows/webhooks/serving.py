@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from reconciler.base.errors import GitopsError
+from reconciler.flows.incidents import nothing_there
 from reconciler.flows.secrets import make_resolver
 from reconciler.flows.webhooks.events import Came, Ended, Event, Listening, Refused, Trouble
 from reconciler.flows.webhooks.receiver import Answer, Receiver
 from reconciler.flows.webhooks.server import Bounds, Server
+from reconciler.flows.work.endpoint import PLAIN as TEXT
+from reconciler.flows.work.endpoint import Endpoint
 from reconciler.store.open import store_path, there
 from reconciler.store.shared import SharedStore
 
@@ -29,12 +31,13 @@ _INTERRUPTED = 130
 
 
 def serve(
-    address: str, at: tuple[str, int], environ: Mapping[str, str], tell: Tell, *, bounds: Bounds | None = None
+    address: str, at: tuple[str, int], environ: Mapping[str, str], tell: Tell, *, metrics: tuple[str, int] | None = None
 ) -> int:
-    """Serve until told to stop; returns the exit code. Raises ``GitopsError`` where it can't begin."""
+    """Serve until told to stop; returns the exit code. ``metrics``: where counts are told, not to be reached by
+    everybody. Raises ``GitopsError`` where it can't begin."""
     if not there(address):
-        raise GitopsError(f"the store {store_path(address)} isn't there", hint="gitops apply makes it")
-    return asyncio.run(Serving(address, environ, tell, bounds or Bounds()).live(at))
+        raise nothing_there(store_path(address))
+    return asyncio.run(Serving(address, environ, tell, Bounds()).live(at, metrics))
 
 
 class Serving:
@@ -46,35 +49,38 @@ class Serving:
         self._receiver = Receiver(address, make_resolver(environ, lambda: self._secrets), self._complain)
         self._thread = ThreadPoolExecutor(1, "gitops-webhooks")
         self._server = Server(self, bounds)
+        self._metrics = Endpoint({"/metrics": lambda: (200, TEXT, self._server.metrics())})
         self._told: dict[str, float] = {}
         self._health = (-1e9, False)
         self._taken = 0
         self._begun = False
 
-    async def live(self, at: tuple[str, int]) -> int:
+    async def live(self, at: tuple[str, int], metrics: tuple[str, int] | None = None) -> int:
         """Start, serve until a signal comes, end."""
         stop: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, stop, number)
         try:
-            await self.begin(at)
+            await self.begin(at, metrics)
             came = await self._until(stop)
         finally:
             await self.end()
         return _INTERRUPTED if came == signal.SIGINT else 0
 
-    async def begin(self, at: tuple[str, int]) -> str:
+    async def begin(self, at: tuple[str, int], metrics: tuple[str, int] | None = None) -> str:
         """Listen; returns the address that can be called. Raises ``GitopsError``."""
         self._loop = asyncio.get_running_loop()
         hooks = await self._in_thread(self._receiver.count)
         url = await self._server.open(*at)
-        self._tell(Listening(url, store_path(self._address), hooks))
+        told = None if metrics is None else await self._metrics.open(*metrics)
+        self._tell(Listening(url, store_path(self._address), hooks, told))
         self._begun = True
         return url
 
     async def end(self) -> None:
         """Let what is there be answered, and give everything back."""
         await self._server.close(_GRACE)
+        await self._metrics.close()
         if self._begun:
             self._tell(Ended(self._taken))
         await asyncio.to_thread(self._thread.submit(self._receiver.close).result)
