@@ -12,6 +12,7 @@ from psycopg import errors
 from reconciler.base.errors import LockLost, StoreError
 from reconciler.store.address import shown
 from reconciler.store.locks import Held, Locks, holder, waited
+from reconciler.store.pg_connect import pooled
 from reconciler.store.pg_errors import translated
 from reconciler.store.pg_settings import PgSettings
 from reconciler.store.pools import Plain, Pool, lock_pool, taken
@@ -86,6 +87,7 @@ class PostgresLocks(Locks):
         """``pool`` must be one whose connections nobody needs who works under a lock; ``lock_timeout`` in seconds."""
         self._pool, self._lock_timeout = pool, lock_timeout
         self._where = shown(str(pool.conninfo))
+        self._direct = False
 
     @classmethod
     def at(cls, address: str, environ: Mapping[str, str]) -> Self:
@@ -150,6 +152,8 @@ class PostgresLocks(Locks):
             kept = True
 
         try:
+            if not self._direct:
+                self._refuse_pooler(connection)
             yield connection, keep
         except BaseException:
             try:
@@ -160,6 +164,19 @@ class PostgresLocks(Locks):
         finally:
             if not kept:
                 self._pool.putconn(connection)
+
+    def _refuse_pooler(self, connection: Plain) -> None:
+        """Asked once: where each statement may meet another session, a lock of the session is anybody's."""
+        with translated(self._where):
+            pid = connection.execute("select pg_backend_pid()").fetchone()
+            between = pid != (connection.info.backend_pid,)
+            if between and pooled(str(self._pool.conninfo), PgSettings(), lambda sql: connection.execute(sql.encode())):
+                raise StoreError(
+                    f"{self._where} is a connection pooler in transaction mode, "
+                    "and a lock needs a connection of its own",
+                    hint="connect to the server itself, or to a pool in session mode",
+                )
+        self._direct = True
 
     def close(self) -> None:
         """See the base."""

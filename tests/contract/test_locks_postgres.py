@@ -15,6 +15,7 @@ from reconciler.store.locks_postgres import PostgresLocks
 from reconciler.store.open import open_database
 from reconciler.store.pg_settings import PgSettings
 from reconciler.store.pools import Pool, lock_pool, work_pool
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.store_postgres import StorePostgres
 
 SETTINGS = PgSettings(pool_max=4, lock_pool_max=4, pool_connection_timeout_ms=10_000)
@@ -164,6 +165,24 @@ def test_a_killed_connection_is_survived_without_a_leak(postgres_store: str) -> 
         waiting.putconn(connection)
         mine = "select count(*) from pg_locks where locktype = 'advisory'"
         assert db.rows(mine) == [(0,)]
+
+
+def test_behind_a_pooler(store_postgres: StorePostgres, postgres_store: str) -> None:
+    with PgBouncer(store_postgres, "session") as session, PgBouncer(store_postgres, "transaction") as transaction:
+        address = session.address(postgres_store)
+        with closing(open_locks(address, {})) as mine, closing(open_locks(postgres_store, {})) as theirs:
+            held = mine.try_acquire(["job"])
+            assert held is not None
+            with ThreadPoolExecutor(1) as thread:
+                assert thread.submit(theirs.try_acquire, ["job"]).result() is None
+            held.release()
+            with mine.section(["job"]):
+                pass
+        with (
+            closing(open_locks(transaction.address(postgres_store), {})) as anybodys,
+            pytest.raises(StoreError, match="in transaction mode, and a lock needs a connection of its own"),
+        ):
+            anybodys.try_acquire(["job"])
 
 
 def test_a_server_that_goes_and_comes_back(tmp_path_factory: pytest.TempPathFactory) -> None:
