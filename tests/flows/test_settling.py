@@ -12,6 +12,8 @@ import pytest
 from reconciler.flows.settling import Before, Progress, Settled, settle
 from reconciler.model.plan import Plan
 from reconciler.model.run import Outcome, Run
+from reconciler.report.settled import settled_json, settled_text
+from reconciler.report.style import Style
 from reconciler.store.open import open_executing, open_store
 from reconciler.store.sql_executing import SqlExecuting
 from reconciler.store.sql_writer import SqlStore
@@ -175,3 +177,18 @@ def test_nobody_works(scene: Scene) -> None:
 def test_nothing_was_changed(scene: Scene) -> None:
     scene.apply("/b")
     assert scene.settle(patience=60) == Settled(0)
+
+
+def test_what_is_paused_is_not_waited_for(scene: Scene) -> None:
+    (change,) = scene.plan.slices
+    scene.hands.pause([(change.key, "")], actor="ops", reason="it moves")
+    assert scene.settle(patience=60) == Settled(0)
+
+
+def test_regions_without_a_worker_are_named(scene: Scene) -> None:
+    scene.apply("/c", regions=["local", "eu"])
+    scene.hands.register("w", host="h", pid=1, info={"regions": [""]})
+    found = scene.settle(lambda: scene.run("healthy"), patience=0.2)
+    assert found.unserved == ("eu",)
+    assert list(settled_text(found, Style()))[-1] == "No worker is alive in: eu (gitops workers lists them)."
+    assert settled_json(found)["unservedRegions"] == ["eu"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.flows.health import Cell, HealthReport, Seen, SystemHealth, only_failing, seen
+from reconciler.flows.health import RANK, Cell, HealthReport, Seen, SystemHealth, only_failing, seen
 from reconciler.flows.named import Named
 from reconciler.flows.observed import Observed
 from reconciler.flows.origins import Origin
@@ -24,7 +25,7 @@ from reconciler.report import health_text, past_text, run_text, watch_text
 from reconciler.report.health_json import health_json
 from reconciler.report.moments import iso, span, took
 from reconciler.report.style import Style
-from reconciler.store.executing import SliceState, Transition, WorkerRow
+from reconciler.store.executing import PauseRow, RegionRow, SliceState, Transition, WorkerRow
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
 UPDATE = os.environ.get("GITOPS_UPDATE_GOLDENS") == "1"
@@ -193,6 +194,60 @@ def test_health() -> None:
     compare("health-painted", health_text.health_text(report(), PAINTED))
     compare("health-failing", health_text.health_text(only_failing(report()), PLAIN))
     compare("health-system", health_text.system_text(report(), "orders-api", PLAIN))
+
+
+def regional(observed: Observed) -> HealthReport:
+    """A check in three regions of which nobody serves two, one that is paused, one that was set aside."""
+    found = [
+        seen("orders-http", state(), observed),
+        seen("orders-http", state(region="eu-1", last_at=NOW - 80), observed),
+        seen("orders-http", state(region="us-1", health="unhealthy", unseen=NOW - 60, **OLD), observed),
+        seen("orders-disk", state(4, paused=1), observed),
+        seen("orders-cpu", state(5, paused=2, tries=3), observed),
+    ]
+    found.sort(key=lambda s: (RANK[s.standing], s.check, s.state.region))
+    moved = seen("orders-disk", state(6, paused=1), observed)
+    cells = (Cell("production", found[0].standing, NOW - 60, tuple(found)), cell("staging", moved))
+    return HealthReport(NOW, (SystemHealth("orders-api", "unhealthy", cells),), ())
+
+
+OLD: dict[str, Any] = {"since": NOW - 900, "last_outcome": "unhealthy", "reason": "statusCode equals 200 (found 503)"}
+REGIONS = {
+    "": RegionRow("", NOW - 1, True),
+    "eu-1": RegionRow("eu-1", NOW - 75, True),
+    "us-1": RegionRow("us-1", NOW - 60, False),
+}
+PAUSES = {
+    (SliceKey(1, 4, 3), ""): PauseRow(SliceKey(1, 4, 3), "", NOW - 300, NOW + 3600, "ada", "a new disk", "paused"),
+    (SliceKey(1, 5, 3), ""): PauseRow(SliceKey(1, 5, 3), "", NOW - 30, None, "w1", "3 workers ended", "set aside"),
+    (SliceKey(1, 6, 3), ""): PauseRow(SliceKey(1, 6, 3), "", NOW - 30, None, "ada", "", "paused"),
+}
+
+
+def test_regions_and_pauses() -> None:
+    found = regional(Observed(NOW, regions=REGIONS, pauses=PAUSES))
+    compare("health-regions", health_text.health_text(found, PLAIN))
+    compare("health-regions-system", health_text.system_text(found, "orders-api", PLAIN))
+    data = health_json(found)
+    compare("health-regions-json", json.dumps(data, indent=2).splitlines())
+    assert (data["counts"]["paused"], data["systems"][0]["failingSliceCount"]) == (2, 3)
+
+
+def test_what_is_served_again_waits_for_its_run() -> None:
+    again = Observed(NOW, regions={"eu-1": RegionRow("eu-1", NOW - 2, True)})
+    waiting = seen("c", state(region="eu-1", health="degraded", unseen=NOW - 60), again)
+    assert waiting.standing == "degraded"
+    assert health_text.reason(waiting, NOW) == "unobservable until its next run: region eu-1 is served again"
+    here = Observed(NOW, regions={"": RegionRow("", NOW - 2, True)})
+    assert here.unserved(state(unseen=NOW - 60)) == (
+        "unobservable until its next run: slices without a region are served again"
+    )
+
+
+def test_nobody_can_tell_without_any_worker_there_ever_was() -> None:
+    never = Observed(NOW, regions={"": RegionRow("", NOW - 900, False)})
+    assert seen("c", state(**NEVER), never).standing == "unknown"
+    assert seen("c", state(), never).standing == "healthy"
 
 
 def test_healthy_rows_are_folded_where_there_are_many() -> None:
