@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 async def action(walker: Walker, here: Here) -> Came:
     """Something done by name. It is tried again when it asks for that, as a wait like any other."""
     known = here.known
-    if "wait" in known and walker.over(here) is None:
-        return WAITING
+    if "wait" in known:
+        if walker.over(here) is None:
+            return WAITING
+        walker.running(here)
     scope = walker.scope(here)
     doing = Doing(
         here.path,
@@ -38,7 +40,7 @@ async def action(walker: Walker, here: Here) -> Came:
     await walker.settle(performing=True)
     if walker.memory.end is not None:
         return ENDED
-    performed = await walker.world.perform(doing)
+    performed = await walker.perform(doing)
     known["attempt"] = doing.attempt
     walker.done()
     if isinstance(performed, Done):

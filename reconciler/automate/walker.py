@@ -17,7 +17,18 @@ from reconciler.automate import rendering
 from reconciler.automate.blocks import HANDLERS
 from reconciler.automate.context import Scope
 from reconciler.automate.paths import below, block_at
-from reconciler.automate.port import Progress, Started, Step, StepStatus, Wait, WaitKind, Walked, World
+from reconciler.automate.port import (
+    Doing,
+    Performed,
+    Progress,
+    Started,
+    Step,
+    StepStatus,
+    Wait,
+    WaitKind,
+    Walked,
+    World,
+)
 from reconciler.automate.rendering import Broken
 from reconciler.automate.runmemory import MAX_STEPS, Memory
 from reconciler.automate.steps import ENDED, ON, Came, Here
@@ -26,6 +37,8 @@ _BREATH = 20
 """Blocks between two turns of the event loop."""
 _BATCH = 500
 """Records of steps that are at most held back."""
+PATIENCE = 2.0
+"""Seconds that an action takes before it is shown as running."""
 _LONGEST = 2000
 """Characters of an error."""
 
@@ -142,6 +155,17 @@ class Walker:
         if self._saved < (self._before_next if performing else self._now) or len(self._steps) >= _BATCH:
             await self._save()
 
+    async def perform(self, doing: Doing) -> Performed:
+        """Let the world do it. What takes long is recorded as running meanwhile, for whoever looks."""
+        loop, saving = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+        showing = loop.call_later(PATIENCE, lambda: saving.append(loop.create_task(self._save())))
+        try:
+            return await self.world.perform(doing)
+        finally:
+            showing.cancel()
+            # A save that failed is told by the next one.
+            await asyncio.gather(*saving, return_exceptions=True)
+
     async def breathe(self) -> None:
         """Let others have the event loop once in a while."""
         self._entered += 1
@@ -171,6 +195,10 @@ class Walker:
         here.known["wait"] = {"kind": kind, "armed_at": self.world.now(), "due_at": due_at, **more}
         self._over.pop(here.path, None)
         self.done()
+
+    def running(self, here: Here) -> None:
+        """The block goes on with what it waited for."""
+        self._record(here, here.known, "running")
 
     def produced(self, here: Here, artifacts: Mapping[str, Mapping[str, Any]]) -> None:
         """What an action made. Raises :class:`Broken` when it is too large to be kept."""

@@ -105,9 +105,9 @@ def _read_document(
         _note_failed(upgraded.data, result)
         return
     if validated.runtime_templates:
-        from reconciler.flows.runtime_names import unknown_keys
+        from reconciler.flows.runtime_names import unknown_names
 
-        undefined = unknown_keys(upgraded.data, validated.runtime_templates)
+        undefined = unknown_names(upgraded.data, validated.runtime_templates)
         result.diagnostics += [located.diagnostic(nth, fault, original=migrated) for fault in undefined]
     if (absence := _missing_extra(upgraded.kind, upgraded.data)) is not None:
         result.diagnostics.append(located.diagnostic(nth, absence, original=migrated))

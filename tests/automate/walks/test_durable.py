@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -219,6 +220,41 @@ def test_a_lost_run_stops_all_of_its_branches(stage: Staged) -> None:
     with pytest.raises(Lost):
         run.walk()
     assert run.saves == []
+
+
+def test_an_action_that_takes_long_is_shown_as_running(
+    stage: Staged, killed: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.automate.walker.PATIENCE", 0.0)
+    run = stage("[{action: log@1, id: slow, config: {message: a}}]")
+    shown: list[Any] = []
+
+    async def perform(doing: Doing) -> Done:
+        while not run.saves:
+            await asyncio.sleep(0.001)
+        shown.append((run.step("actions[0]").status, loads(run.saves[0].snapshot)["open"]))
+        return Done({})
+
+    run.perform = perform
+    assert run.walk().status == "success"
+    assert shown == [("running", {"actions[0]": {"seq": 0, "at": run.at}})]
+    assert run.step("actions[0]").status == "success"
+
+    def dead(progress: Progress, kept: bool) -> None:
+        raise killed
+
+    late = stage("[{action: log@1, config: {message: a}}, {action: log@1, config: {message: b}}]")
+    late.saving = dead
+
+    async def slow(doing: Doing) -> Done:
+        late.done.append(doing)
+        await asyncio.sleep(0.02)
+        return Done({})
+
+    late.perform = slow
+    with pytest.raises(killed):
+        late.walk()
+    assert len(late.done) == 1
 
 
 def test_an_unreadable_snapshot_fails_the_run(stage: Staged) -> None:

@@ -11,7 +11,7 @@ import pytest
 from reconciler.automate.context import ROOTS
 from reconciler.automate.payloads import OPEN, PAYLOADS, complete
 from reconciler.automate.steps import KINDS
-from reconciler.flows.runtime_names import unknown_keys
+from reconciler.flows.runtime_names import unknown_names
 from reconciler.kinds.conditions import KEYS as CONDITIONS
 from reconciler.kinds.table import EVENTS, TRIGGERS
 from reconciler.kinds.validate import validate
@@ -24,7 +24,7 @@ def told(spec: dict[str, Any]) -> list[tuple[Iterable[Any], str, str | None]]:
     document = {"apiVersion": "gitops/v2", "kind": "Automation", "metadata": {"name": "it"}, "spec": whole}
     validated = validate("Automation", document)
     assert validated.body, validated.faults
-    found = unknown_keys(document, validated.runtime_templates)
+    found = unknown_names(document, validated.runtime_templates)
     return [(fault.path, fault.message, fault.hint) for fault in found]
 
 
@@ -81,6 +81,23 @@ def test_whose_event_it_is_depends_on_the_place() -> None:
     ((_, _, hint),) = told({"triggers": [hook], "actions": [log("{{ trigger.payload.kind }}")]})
     assert hint is not None
     assert "there are hook, id, headers, body" in hint
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("triger.id == 'down'", ["triger"]),
+        ("var.x == 1 or vars.y", ["var", "vars"]),
+        ("var.x | default(none)", []),
+        ("var is defined and var.x", []),
+        ("trigger.id and variables and artifacts and repeat and now and health and state and resume", []),
+    ],
+)
+def test_a_name_that_nothing_stands_behind_is_told(source: str, names: list[str]) -> None:
+    found = told({"triggers": [{"event": HEALTH, "filter": source}]})
+    assert [message for _, message, _ in found] == [f"`{name}` is undefined" for name in names]
+    actions = [{"action": "log@1", "config": {"message": f"a {{{{ {source} }}}}"}}]
+    assert len(told({"triggers": [{"event": HEALTH}], "actions": actions})) == len(names)
 
 
 def test_the_page_tells_all_there_is() -> None:
