@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -122,3 +123,41 @@ def test_a_second_apply_waits_and_says_for_whom(on_postgres: Command, address: s
     assert "Waiting for another apply: ada on " in ran.err + ran.out
     assert "another apply is running: ada on " in ran.err
     assert "(process " in ran.err
+
+
+@pytest.mark.parametrize("amid", ["waiting for another apply", "amid the commit"])
+def test_an_interrupted_apply_says_so_and_leaves_nothing(
+    on_postgres: Command, address: str, shop: Repo, amid: str
+) -> None:
+    from reconciler.store.open import open_store
+
+    holder = open_store(address)
+    with psycopg.connect(address, autocommit=True) as db, ExitStack() as held:
+        if amid == "amid the commit":
+            held.enter_context(db.transaction())
+            db.execute("lock table slice in share mode")
+        else:
+            held.enter_context(holder.lock(actor="ada", timeout=0.0))
+        apply = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", "apply", "-C", str(shop.path), "--lock-timeout", "60s"],
+            env={**os.environ, "GITOPS_STORE": address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            waits = (
+                "select 1 from pg_stat_activity where datname = current_database() and (wait_event_type = 'Lock' or "
+                "query like '%%pg_try_advisory_lock%%') and pid not in (pg_backend_pid(), %s)"
+            )
+            until(lambda: db.execute(waits, (holder.db.rows("select pg_backend_pid()")[0][0],)).fetchone())
+            apply.send_signal(signal.SIGINT)
+            out, err = apply.communicate(timeout=30)
+        finally:
+            apply.kill()
+            apply.wait()
+    assert apply.returncode == 130, err
+    assert "Traceback" not in err + out
+    assert holder.generation() == 0
+    holder.close()
+    assert "Applied as generation 1" in on_postgres("apply").out
