@@ -134,6 +134,14 @@ def test_a_service_that_hangs_is_given_up(acting: Acting, web: Site) -> None:
     assert done.error == "the message wasn't sent within 1.5s"
 
 
+def test_without_the_library_the_way_out_is_told(acting: Acting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    acting.environ["GITOPS_SECRET_NOTIFY_DEFAULT"] = "json://127.0.0.1"
+    done = acting.perform("notify", TOLD)
+    assert isinstance(done, NotDone)
+    assert done.error.endswith("install gitops-reconciler[notify] where the worker runs")
+
+
 ESCAPES = {
     "a file is read": "open('/etc/passwd')",
     "a file is written": f"open({str(Path('/tmp') / 'gitops-escape')!r}, 'w')",
