@@ -147,10 +147,10 @@ def test_an_interrupted_apply_says_so_and_leaves_nothing(
         )
         try:
             waits = (
-                "select 1 from pg_stat_activity where datname = current_database() and (wait_event_type = 'Lock' or "
-                "query like '%%pg_try_advisory_lock%%') and pid not in (pg_backend_pid(), %s)"
+                "select 1 from pg_stat_activity where pid not in (pg_backend_pid(), ?) and datname = current_database() "
+                "and (wait_event_type = 'Lock' or query like '%pg_try_advisory_lock%')"
             )
-            until(lambda: db.execute(waits, (holder.db.rows("select pg_backend_pid()")[0][0],)).fetchone())
+            until(lambda: holder.db.rows(waits, (db.info.backend_pid,)))
             apply.send_signal(signal.SIGINT)
             out, err = apply.communicate(timeout=30)
         finally:
