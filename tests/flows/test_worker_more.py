@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.flows.work.events import Changed, Dropped, Event, Started, Stopped, StoreAway, Taken
+from reconciler.flows.work.events import (
+    AutomationEnded,
+    AutomationStarted,
+    Changed,
+    Dropped,
+    Event,
+    Started,
+    Stopped,
+    StoreAway,
+    Taken,
+)
 from reconciler.flows.work.knobs import Knobs
 from reconciler.report.output import Output
 from reconciler.report.style import PLAIN
@@ -146,3 +156,24 @@ def test_and_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
         "worker": "host-1-ab",
     }
     assert event_json(StoreAway("x", 1), time.time())["event"] == "storeAway"
+
+
+def test_the_log_leads_from_an_automation_to_the_run_that_began_it(source: Source, there: Targets) -> None:
+    there.status["/c"] = 503
+    source.check("c", f"{there.url}/c")
+    trigger = {"event": "healthcheck.system_health_changed"}
+    action = {"id": "note", "action": "log@1", "config": {"message": "{{ trigger.payload.systemId }}"}}
+    source.documents["a.yaml"] = source.kit.document("Automation", "a", {"triggers": [trigger], "actions": [action]})
+    source.apply()
+
+    async def scenario(shift: Shift) -> None:
+        await shift.until(lambda: shift.said(AutomationEnded))
+
+    events = working(source.path, scenario)
+    began = next(e for e in events if isinstance(e, AutomationStarted))
+    ended = next(e for e in events if isinstance(e, AutomationEnded))
+    assert (ended.run, ended.status) == (began.run, "success")
+    (change,) = (e for e in events if isinstance(e, Changed) and e.correlation == began.correlation)
+    assert (change.scope, change.system, began.context) == ("system", "c", "c")
+    (run,) = (r for r in source.runs() if r.id == change.run)
+    assert run.outcome == "unhealthy"
