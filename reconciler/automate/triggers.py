@@ -20,6 +20,8 @@ from reconciler.automate.payloads import complete
 from reconciler.automate.port import Event, Started
 from reconciler.automate.remembering import Memory, Remembered
 
+POSTPONED = 15.0
+"""Seconds until a dwell that is over is looked at again, while its system is being worked on."""
 Suppressed = Callable[[Automation, Event], bool]
 """Whether nothing is to be made of an event just now, as its system is being worked on."""
 
@@ -161,11 +163,13 @@ class Triggers:
             if row.what == "window":
                 self.memory.drop(row.key)
             elif row.what == "dwell":
-                self.memory.drop(row.key)
                 event = from_data(row.value["event"])
                 if self._suppressed(automation, event):
+                    # What is so still when the work is over is told then: nobody else remembers it.
+                    self.memory.put(row._replace(due_at=now + POSTPONED))
                     self._stop("suppressed")
                 else:
+                    self.memory.drop(row.key)
                     found += self._fire(automation, trigger, event)
             else:
                 found += self._tick(automation, trigger, row, now)

@@ -102,6 +102,13 @@ class Maintenance(NamedTuple):
     at: float
     updated: float
     ended: float | None
+    held_from: float | None = None
+    """When one that it took over from began, where that is earlier: what was held back since then still is."""
+
+    @property
+    def holds_from(self) -> float:
+        """Since when changes are held back."""
+        return self.starts if self.held_from is None else min(self.starts, self.held_from)
 
     def covers(self, at: float) -> bool:
         """Whether it goes on at a time."""
@@ -224,12 +231,13 @@ class Suppression(NamedTuple):
 
     active: tuple[Maintenance, ...] = ()
 
-    def of(self, system: int, environment: int = 0) -> str | None:
+    def of(self, system: int, environment: int = 0, *, at: float | None = None) -> str | None:
         """The id of the maintenance that covers the system (uid) in that environment, None where none does.
 
-        Of a change of the whole system, name the environment whose run made it.
+        Of a change of the whole system, name the environment whose run made it. What happened (``at``) before a
+        maintenance began isn't held back by it, however late somebody gets to see it.
         """
         for each in self.active:
-            if any(place.covers(system, environment) for place in each.systems):
+            if (at is None or each.starts <= at) and any(place.covers(system, environment) for place in each.systems):
                 return each.id
         return None

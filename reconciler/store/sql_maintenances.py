@@ -17,7 +17,7 @@ from reconciler.store.sql_places import about, called, new_id, places, plain, re
 
 _COLUMNS = (
     "id, title, description, systems, status, starts, ends, cron, duration_ms, timezone, suppress, automation, run, "
-    "actor, at, updated, ended"
+    "actor, at, updated, ended, held_from"
 )
 _LOCK = "maintenances"
 Window = tuple[float, float]
@@ -58,7 +58,7 @@ class SqlMaintenances:
             def insert(id: str) -> bool:
                 sql = (
                     f"insert into maintenance ({_COLUMNS}, key) values (?, ?, ?, ?, 'scheduled', ?, ?, ?, ?, ?, ?, ?, "
-                    "?, ?, ?, ?, null, ?) on conflict do nothing"
+                    "?, ?, ?, ?, null, null, ?) on conflict do nothing"
                 )
                 given = (
                     id,
@@ -192,7 +192,10 @@ class SqlMaintenances:
             sql = "update maintenance set status = 'ended', updated = ?, ended = ? where id = ?"
             self._db.run(sql, (now, now, found.id))
             return
-        sql = "update maintenance set status = 'scheduled', starts = ?, ends = ?, updated = ? where id = ?"
+        sql = (
+            "update maintenance set status = 'scheduled', starts = ?, ends = ?, updated = ?, held_from = null "
+            "where id = ?"
+        )
         self._db.run(sql, (*following, now, found.id))
         moved = self._one(found.id)
         if moved.covers(now):
@@ -202,7 +205,7 @@ class SqlMaintenances:
         """Let the last change that was held back be told, of each system and environment that isn't what it was.
 
         A change that was told before the maintenance isn't told again, neither is one that was made good, and what
-        changed since then tells itself.
+        changed since then tells itself. Where another maintenance still goes on, that one holds it back further.
         """
         if not over.suppress:
             return
@@ -213,8 +216,14 @@ class SqlMaintenances:
             for id, environment, was, health, at in self._changes(over, place):
                 held[environment] = (held[environment][0] if environment in held else was, id, health, at)
             for environment, (was, id, health, at) in held.items():
-                if was != health and at <= until and still.of(place.system, environment) is None:
+                if was == health or at > until:
+                    continue
+                other = still.of(place.system, environment)
+                if other is None:
                     self._db.run("update transition set handled_at = null where id = ?", (id,))
+                else:
+                    sql = "update maintenance set held_from = ? where id = ? and coalesce(held_from, starts) > ?"
+                    self._db.run(sql, (over.holds_from, other, over.holds_from))
 
     def _changes(self, since: Maintenance, place: Place) -> Iterator[tuple[int, int, str, str, float]]:
         """(id, environment, was, now, at) of what changed there since it began, oldest first."""
@@ -222,7 +231,7 @@ class SqlMaintenances:
             "select id, environment, by_environment, was, now, at from transition "
             "where system = ? and at >= ? and scope <> 'slice' order by id"
         )
-        for id, environment, by, was, health, at in self._db.rows(sql, (place.system, since.starts)):
+        for id, environment, by, was, health, at in self._db.rows(sql, (place.system, since.holds_from)):
             if place.covers(place.system, by):
                 yield id, environment, was, health, at
 

@@ -10,7 +10,8 @@ Changes of health from before there were automations start nothing.
 ``systems`` of incidents and maintenances is JSON: ``[uid, uid of the environment or 0, name]`` of each, so that a
 renamed system stays what they are about. ``key`` is that of the step that made the row (null: a person did), so that a
 step which is done again doesn't make another. A maintenance's ``starts`` and ``ends`` are those of the next or current
-time where it recurs. ``webhook_seen`` remembers what came in, so that it can't come in twice.
+time where it recurs; ``held_from`` is when one before it began, whose held back changes it holds back further.
+``webhook_seen`` remembers what came in, so that it can't come in twice.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ create table maintenance (
   id text primary key, title text not null, description text not null, systems text not null, status text not null,
   starts {REAL} not null, ends {REAL}, cron text, duration_ms bigint, timezone text not null,
   suppress bigint not null, automation bigint not null, run bigint not null, actor text not null, at {REAL} not null,
-  updated {REAL} not null, ended {REAL}, key text unique) {ROWLESS};
+  updated {REAL} not null, ended {REAL}, held_from {REAL}, key text unique) {ROWLESS};
 create index maintenance_ahead on maintenance (starts) where ended is null;
 create table webhook_seen (
   automation bigint not null, digest text not null, at {REAL} not null, event bigint not null,

@@ -182,10 +182,13 @@ def test_a_dwell_that_is_over_while_a_system_is_worked_on_starts_nothing(stand: 
     stand.engine()
     stand.run_checks("unhealthy")
     stand.until(lambda: stand.settled() and stand.seen.states())
-    SqlMaintenances(stand.hands.db).add("moving", author=Author("alice"), systems=["shop"])
+    work = SqlMaintenances(stand.hands.db).add("moving", author=Author("alice"), systems=["shop"])
     stand.at += 400
-    stand.until(lambda: stand.settled() and not stand.seen.states())
+    stand.until(lambda: stand.engines[0].tally.stopped["suppressed"])
     assert stand.seen.runs() == []
+    SqlMaintenances(stand.hands.db).end(work.id, author=Author("alice"))
+    stand.at += 60
+    assert [run.status for run in stand.ended(1)] == ["success"], "it is so still, when that is over"
 
 
 # -- what no longer is there -----------------------------------------------------------------------------------------

@@ -271,6 +271,32 @@ def test_what_changed_after_the_end_tells_itself(rig: Rig, one_check: SqlMainten
     assert waiting(rig) == []
 
 
+def test_one_that_began_later_holds_on_to_what_was_held_back_before(rig: Rig, one_check: SqlMaintenances) -> None:
+    """One after the other, each begun before the last was over."""
+    first = one_check.add("disks", author=ALICE, systems=["shop"])
+    rig.tick("unhealthy")
+    handle(rig)
+    last = first
+    for number in range(3):
+        rig.step(30)
+        following = one_check.add(f"more {number}", author=ALICE, systems=["shop"])
+        rig.step(30)
+        one_check.end(last.id, author=ALICE)
+        assert waiting(rig) == []
+        last = following
+    assert len(one_check.held_back(one_check.maintenance(last.id))) == 2
+    one_check.end(last.id, author=ALICE)
+    assert waiting(rig) == [("environment", "healthy", "degraded"), ("system", "healthy", "degraded")]
+
+
+def test_what_happened_before_is_not_held_back(rig: Rig, planned: SqlMaintenances) -> None:
+    """However late a worker gets to see it."""
+    made = planned.add("disks", author=ALICE, systems=["shop"])
+    now = suppression(rig.hands.db)
+    assert now.of(uid(rig), at=rig.at - 1) is None
+    assert now.of(uid(rig), at=rig.at) == made.id
+
+
 def test_while_another_goes_on_nothing_is_told(rig: Rig, one_check: SqlMaintenances) -> None:
     made = one_check.add("disks", author=ALICE, systems=["shop"])
     other = one_check.add("network", author=ALICE, systems=["shop"])

@@ -185,7 +185,10 @@ class Leader:
         """Whether the system of an event is being worked on. Where that can't be told it isn't."""
         if self._held_back is None or not self._held_back.active or event.name not in _ABOUT_SYSTEMS:
             return False
-        about = self._told.get(event.id) or self._about(event)
+        about = self._told.get(event.id)
+        if about is not None:  # what happened before the work began is told, however late it is seen
+            return self._held_back.of(about.system, about.environment, at=event.at) is not None
+        about = self._about(event)
         return about is not None and self._held_back.of(about.system, about.environment) is not None
 
     def _about(self, event: Event) -> About | None:
