@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -80,3 +83,56 @@ def test_a_plugin_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, loads: A
     brought(monkeypatch, *loads)
     with pytest.raises(GitopsError, match=said):
         table.action("tea")
+
+
+PLUGIN = """
+from typing import Annotated
+from pydantic import Field
+from reconciler.automate.port import Done
+from reconciler.kinds.marks import Ref, Runtime, Secret
+from reconciler.kinds.modelling import Model
+from reconciler.kinds.table import Entry
+
+class Letter(Model):
+    to: Annotated[str, Secret()] = Field(description="Whom to.", examples=["a"])
+    about: Annotated[str, Ref("System"), Runtime()] = Field(description="What about.", examples=["a"])
+
+class Send:
+    async def act(self, asked, hands):
+        return Done({"to": asked.config["to"], "about": asked.config["about"]})
+
+ENTRY = Entry("actions/pigeon.send", 1, 1, "pigeon:Letter")
+"""
+PERFORMED = """
+import sys
+from reconciler.kinds.table import extend
+from tests.conftest import Kit
+from tests.servers.acting import Acting
+
+extend()
+acting = Acting(Kit(), sys.argv[1])
+acting.environ["GITOPS_SECRET_NEST"] = "hidden-nest"
+acting.declare("pigeon.*", systems=("shop",))
+for system in ("shop", "other"):
+    print(acting.perform("pigeon.send", {"to": "${{ secrets.NEST }}", "about": system}))
+acting.close()
+"""
+
+
+def test_an_installed_plugin_is_performed_within_the_same_bounds(tmp_path: Path) -> None:
+    info = tmp_path / "pigeon-1.0.dist-info"
+    info.mkdir()
+    (tmp_path / "pigeon.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pigeon\nVersion: 1.0\n")
+    groups = "[gitops.actions]\npigeon.send = pigeon:ENTRY\n\n[gitops_acting.actions]\npigeon.send = pigeon:Send\n"
+    (info / "entry_points.txt").write_text(groups)
+    done = subprocess.run(
+        [sys.executable, "-c", PERFORMED, str(tmp_path / "store.db")],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    first, second = done.stdout.splitlines() or ("", "")
+    assert first == "Done(result={'to': '****', 'about': 'shop'}, artifacts={})", done.stderr
+    assert "the account oncall may not touch other" in second
