@@ -17,7 +17,7 @@ from reconciler.store.automating import RunRow
 from reconciler.store.open import open_database
 from reconciler.store.sql_automating import SqlAutomating
 from tests.servers.http import Site, site
-from tests.servers.sources import Source
+from tests.servers.sources import ServedSource, Source
 from tests.servers.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ def web() -> Iterator[Site]:
         yield running
 
 
-@pytest.fixture
-def store(kit: Kit, tmp_path: Path) -> Source:
-    return Source(kit, tmp_path / "store.db")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(kit: Kit, tmp_path: Path, request: pytest.FixtureRequest) -> Source:
+    if request.param == "sqlite":
+        return Source(kit, tmp_path / "store.db")
+    return ServedSource(kit, request.getfixturevalue("postgres_store"))
 
 
 def call(web: Site, effect: str) -> dict[str, Any]:
@@ -70,7 +72,7 @@ class Crowd:
     """The store as the test sees it."""
 
     def __init__(self, store: Source) -> None:
-        self.hands = SqlAutomating(open_database(str(store.path)))
+        self.hands = SqlAutomating(open_database(store.address))
 
     def start(self) -> None:
         """An event for each automation."""
@@ -138,7 +140,7 @@ HOOK = {"hook": "never", "token": "${{ secrets.T }}"}
 
 
 def worker(store: Source) -> WorkerProcess:
-    return WorkerProcess(store.path, "--lease", LEASE)
+    return WorkerProcess(store.address, "--lease", LEASE)
 
 
 def left(crowd: Crowd) -> list[Any]:
