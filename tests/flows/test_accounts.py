@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.base.diagnostics import Diagnostic
+from reconciler.flows.check_changed import check
+from reconciler.flows.settings import Settings
+from reconciler.source.delta import TreeDelta
 from reconciler.store.sql_writer import SqlStore
 
 if TYPE_CHECKING:
@@ -73,6 +76,18 @@ def test_an_account_that_is_narrowed_is_told_by_automations_that_did_not_change(
     kit.apply(memory, files(kit, "*"))
     found = kit.faults(memory, files(kit, "incident.*"))
     assert said(found) == [("permission-missing", "a.yaml:14:29")]
+
+
+@pytest.mark.parametrize("before", ["*", "webhook", None])
+def test_what_changed_finds_automations_of_an_account(kit: Kit, before: str | None) -> None:
+    """``--only-changed`` where only the account differs, or is new, or is gone."""
+    narrow = files(kit, "incident.*")
+    old = {name: text for name, text in files(kit, before or "*").items() if before or name != "oncall.yaml"}
+    found = check(TreeDelta(kit.files(old), kit.files(narrow)), Settings(), name="shop").diagnostics
+    assert said(found) == [("permission-missing", "a.yaml:14:29")]
+    gone = {name: text for name, text in narrow.items() if name != "oncall.yaml"}
+    found = check(TreeDelta(kit.files(narrow), kit.files(gone)), Settings(), name="shop").diagnostics
+    assert said(found) == [("unresolved-reference", "a.yaml:5:10")]
 
 
 def test_documents_of_version_1_are_warned(kit: Kit, memory: SqlStore) -> None:
