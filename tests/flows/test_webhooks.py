@@ -287,6 +287,31 @@ def test_while_the_store_is_away_senders_are_told_to_come_again(hooks: Hooks, ad
     assert hooks.send("deploy", BODY, standard("open-sesame", BODY)).status == 202
 
 
+def test_a_store_that_was_taken_away_isnt_made_anew(hooks: Hooks, address: str) -> None:
+    for file in Path(address).parent.glob("store.db*"):
+        file.rename(f"{file}.away")
+    assert hooks.send("deploy", BODY, standard("open-sesame", BODY)).status == 503
+    assert not Path(address).exists()
+    for file in Path(address).parent.glob("store.db*.away"):
+        file.rename(str(file).removesuffix(".away"))
+    assert hooks.send("deploy", BODY, standard("open-sesame", BODY)).status == 202
+
+
+def test_a_fault_of_ones_own_is_told_to_who_runs_it(
+    hooks: Hooks, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("reconciler.flows.webhooks.receiver.payload", broken)
+        assert hooks.send("deploy", BODY, standard("open-sesame", BODY)).status == 503
+    assert [e for e in hooks.events if isinstance(e, Trouble)] == [
+        Trouble("a fault of gitops itself: RuntimeError: broken")
+    ]
+    assert hooks.send("deploy", BODY, standard("open-sesame", BODY)).status == 202
+
+
 def test_into_a_store_in_postgresql(postgres_store: str, kit: Kit) -> None:
     from reconciler.store.open import open_store
 

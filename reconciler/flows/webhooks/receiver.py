@@ -12,7 +12,7 @@ from reconciler.base.errors import GitopsError, StoreError
 from reconciler.flows.webhooks.hooks import Hook, hooks, key
 from reconciler.secrets.resolver import Resolver
 from reconciler.store.database import Database
-from reconciler.store.open import open_database
+from reconciler.store.open import open_database, store_path, there
 from reconciler.store.sql_automating import SqlAutomating
 from reconciler.store.sql_webhooks import Full, take
 
@@ -50,6 +50,9 @@ class Receiver:
         except GitopsError as error:
             self._complain(error.message)
             self.close()
+        except Exception as error:  # the sender has what was sent, and comes again
+            self._complain(f"a fault of gitops itself: {type(error).__name__}: {error}")
+            self.close()
         return AWAY
 
     def alive(self) -> bool:
@@ -73,11 +76,11 @@ class Receiver:
             db.close()
 
     def _receive(self, db: Database, hook: str, headers: Mapping[str, str], body: bytes, remote: str) -> Answer:
-        there = self._hooks(db)
+        known = self._hooks(db)
         # What another hook's key costs is spent for one that isn't there, lest time tells which there are.
-        wanted = there.get(hook) or next(iter(there.values()), [])
+        wanted = known.get(hook) or next(iter(known.values()), [])
         found = self._verified(wanted, headers, body, db.clock())
-        if not found or hook not in there:
+        if not found or hook not in known:
             return REFUSED
         id = next((sent.id for _, sent in found if sent.id), None)
         try:
@@ -96,8 +99,11 @@ class Receiver:
         """Those whose key it is signed with, each automation once."""
         found: dict[int, tuple[Hook, Sent]] = {}
         for each in wanted:
-            with_key = key(each, self._resolver, self._complain)
-            sent = MANNERS[each.manner](with_key or self._nobody, headers, body, now)
+            with_key, manner = key(each, self._resolver, self._complain), MANNERS.get(each.manner)
+            if manner is None:
+                self._complain(f"automation {each.name} has its webhook signed in a manner that isn't known here")
+                continue
+            sent = manner(with_key or self._nobody, headers, body, now)
             if sent is not None and with_key is not None:
                 found.setdefault(each.automation, (each, sent))
         return list(found.values())
@@ -112,6 +118,8 @@ class Receiver:
 
     def _opened(self) -> Database:
         if self._db is None:
+            if not there(self._address):  # no empty one is made where it was taken away
+                raise StoreError(f"the store {store_path(self._address)} isn't there any more", hint="bring it back")
             self._db = open_database(self._address)
             self._known = (-1, {})
         return self._db
