@@ -57,7 +57,7 @@ class Observed(NamedTuple):
         """Why nobody looks at it: a sentence, or None. Without any worker there ever was, nobody can tell; and what
         somebody ran by hand since the last one left was looked at."""
         region = self.regions.get(state.region)
-        if region is None or state.paused:
+        if region is None or state.paused or not state.interval_ms:  # of which the schedule doesn't know yet
             return None
         silent = self.at - region.seen > UNSERVED_SECONDS
         if state.unseen is not None and not silent:

@@ -26,7 +26,7 @@ from reconciler.flows.work.events import (
     Unsaved,
     Untraced,
 )
-from reconciler.model.run import Health
+from reconciler.model.run import HOST, Health
 from reconciler.report.output import Output
 from reconciler.report.style import Style, count, safe
 
@@ -92,8 +92,8 @@ def _started(event: Started, stamp: str, style: Style) -> Iterator[str]:
     yield f"  store     {safe(event.store)}, {applied}, {count(event.slices, 'slice')}"
     lane = f"{event.lane} of them slow ones"
     yield f"  at once   {count(event.concurrency, 'run')}, {lane}; {count(event.scripts, 'script')} beside them"
-    regions = [region for region in event.regions if region]
-    if regions:
+    regions = [region or HOST for region in event.regions]
+    if any(event.regions):
         yield f"  regions   {safe(', '.join(regions))}"
     if event.lacking:
         extras = ",".join(event.lacking)

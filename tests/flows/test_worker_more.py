@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.flows.executor import NO_POLICY
+from reconciler.flows.supply import StoreSupply
 from reconciler.flows.work.events import (
     AutomationEnded,
     AutomationStarted,
@@ -22,6 +25,7 @@ from reconciler.flows.work.events import (
     Taken,
 )
 from reconciler.flows.work.knobs import Knobs
+from reconciler.flows.work.worker import Worker
 from reconciler.report.output import Output
 from reconciler.report.style import PLAIN
 from reconciler.report.worker_log import event_json, event_text, teller
@@ -72,6 +76,31 @@ def test_each_region_is_run_by_its_own_workers(source: Source, there: Targets) -
     working(source.path, scenario, knobs=Knobs(regions=("eu",), grace=1.0, scripts=1))
     assert there.asked["/everywhere"] >= 2
     assert there.asked["/here"] == 0
+
+
+def test_no_script_is_run_before_the_policy_has_come(source: Source) -> None:
+    """By a worker whose policy comes over a line that is slow."""
+    source.script("s", "echo here")
+    source.apply()
+    arrived = threading.Event()
+
+    class Late(StoreSupply):
+        def policy(self) -> str | None:
+            if not arrived.is_set():
+                raise ConnectionError("no answer yet")
+            return super().policy()
+
+    class Supplied(Worker):
+        def __init__(self, address: str, *rest: Any, opened: Any, **others: Any) -> None:
+            super().__init__(address, *rest, supply=Late(address, opened=opened), **others)
+
+    async def scenario(shift: Shift) -> None:
+        await shift.until(shift.runs)
+        assert [(r.outcome, r.reason) for r in shift.runs()] == [("degraded", NO_POLICY)] * len(shift.runs())
+        arrived.set()
+        await shift.until(lambda: shift.runs()[-1].outcome == "healthy")
+
+    working(source.path, scenario, worker=Supplied)
 
 
 def test_hours_that_are_over_are_condensed_beside_the_work(source: Source, there: Targets) -> None:
@@ -125,7 +154,7 @@ def test_the_log_is_made_for_people() -> None:
     assert rest == [
         "  store     /s.db, generation 7, 2 slices",
         "  at once   100 runs, 25 of them slow ones; 4 scripts beside them",
-        "  regions   eu",
+        "  regions   local, eu",
         "  can't run mysql: pip install 'gitops-reconciler[mysql]'",
         "  metrics   http://127.0.0.1:9000/metrics, /healthz and /readyz",
     ]

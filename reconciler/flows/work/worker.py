@@ -96,7 +96,8 @@ def _leave(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class Worker:
-    """One process. ``opened`` opens the store another way, for the clerk's thread; ``database`` for automations."""
+    """One process. ``supply`` takes the place of the store; ``opened`` opens that another way, for the clerk's thread,
+    ``database`` for automations."""
 
     def __init__(
         self,
@@ -105,11 +106,12 @@ class Worker:
         environ: Mapping[str, str],
         tell: Tell,
         *,
+        supply: Supply | None = None,
         opened: Callable[[], Hands] | None = None,
         database: Callable[[], Database] | None = None,
     ) -> None:
         self._address, self._knobs, self._tell = address, knobs, tell
-        self._supply: Supply = StoreSupply(address, opened=opened)
+        self._supply: Supply = supply or StoreSupply(address, opened=opened)
         self._database = database
         self._environ = {**environ, SCRIPTS: str(knobs.scripts)}
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
