@@ -21,7 +21,7 @@ from reconciler.store.postgres import PostgresDatabase
 from reconciler.store.shared import SharedStore
 from reconciler.store.sql_writer import SqlStore
 from tests.servers.child import in_a_child
-from tests.servers.store_postgres import StorePostgres
+from tests.servers.store_postgres import Standby, StorePostgres
 
 if TYPE_CHECKING:
     from tests.conftest import Kit
@@ -131,12 +131,12 @@ def test_a_full_disk_leaves_the_old_generation(kit: Kit, sql: Sql, applied: str)
 
 
 def test_a_standby_can_be_read(kit: Kit, store_postgres: StorePostgres, applied: str) -> None:
-    name = applied.split("@/")[1].split("?")[0]
-    store_postgres.sql(f"alter database {name} set default_transaction_read_only = on")
-    with closing(open_to_read(applied)) as reader:
-        assert not kit.plan(reader, kit.shop()).pending
-    fails(kit, open_store(applied), "is read-only, as a standby server is")
-    store_postgres.sql(f"alter database {name} reset default_transaction_read_only")
+    with Standby(store_postgres) as standby:
+        address = standby.address(applied.split("@/")[1].split("?")[0])
+        with closing(open_to_read(address)) as reader:
+            assert not kit.plan(reader, kit.shop()).pending
+            kit.sound(reader)
+        fails(kit, open_store(address), "is read-only, as a standby server is")
     intact(kit, applied)
 
 

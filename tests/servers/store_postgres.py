@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,18 @@ class StorePostgres(Server):
             self.sql(f"drop database {name} with (force)")
 
 
-NewStore = Callable[[], str]
+class Standby(StorePostgres):
+    """Follows another server, and can be read."""
+
+    def __init__(self, primary: StorePostgres) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def prepare(self) -> None:
+        """A copy of the primary as it is."""
+        self.own(self.folder)
+        source = f"host={self._primary.folder} port={self._primary.port} user=postgres"
+        self.run(programs() / "pg_basebackup", "-D", self.data, "-d", source, "-R", "-c", "fast", "--no-sync")
 
 
 @pytest.fixture(scope="session")
