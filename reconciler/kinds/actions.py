@@ -6,7 +6,17 @@ from pydantic import Field, model_validator
 
 from reconciler.kinds.marks import Checked, Ref, Runtime, Secret
 from reconciler.kinds.modelling import Model, conflict
-from reconciler.kinds.shared import ENV, SECRET_ENV, Env, HeaderName, SecretEnv, SecretSource, Timeout
+from reconciler.kinds.shared import (
+    CA_CERT,
+    ENV,
+    SECRET_ENV,
+    CaCert,
+    Env,
+    HeaderName,
+    SecretEnv,
+    SecretSource,
+    Timeout,
+)
 from reconciler.kinds.types import DurationType, Text
 
 Rendered = Annotated[str, Runtime()]
@@ -76,6 +86,7 @@ class Webhook(Model):
         description="Signs id, time and body by HMAC-SHA256 for `webhook-signature`: any text, or whsec_ and base64.",
         examples=["${{ secrets.PAGER_SIGNING }}"],
     )
+    ca_cert: CaCert | None = Field(None, description=CA_CERT, examples=["-----BEGIN CERTIFICATE-----\n..."])
     timeout: Timeout = Field(30_000, description="The time limit. A bare number counts milliseconds.")
     retry: Retry = Field(default_factory=Retry, description=_RETRY, examples=[{"attempts": 3, "delay": "2s"}])
 
@@ -232,6 +243,7 @@ class GithubIssue(Model):
     api_url: Annotated[str, Checked("url")] = Field(
         "https://api.github.com", description="The address of the API, for servers of one's own."
     )
+    ca_cert: CaCert | None = Field(None, description=CA_CERT, examples=["-----BEGIN CERTIFICATE-----\n..."])
     retry: Retry = Field(default_factory=Retry, description=_RETRY, examples=[{"attempts": 3, "delay": "2s"}])
 
 
@@ -248,4 +260,5 @@ class GitlabIssue(Model):
     api_url: Annotated[str, Checked("url")] = Field(
         "https://gitlab.com/api/v4", description="The address of the API, for servers of one's own."
     )
+    ca_cert: CaCert | None = Field(None, description=CA_CERT, examples=["-----BEGIN CERTIFICATE-----\n..."])
     retry: Retry = Field(default_factory=Retry, description=_RETRY, examples=[{"attempts": 3, "delay": "2s"}])

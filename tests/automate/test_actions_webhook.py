@@ -6,13 +6,15 @@ import base64
 import hmac
 import json
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.automate.port import Again, Done, NotDone
 from tests.servers.acting import START, Acting
-from tests.servers.http import Site
+from tests.servers.ca import Authority
+from tests.servers.http import Site, site
 from tests.servers.peers import closed_port
 
 
@@ -252,6 +254,16 @@ def test_an_answer_without_end_is_cut(acting: Acting, web: Site, path: str) -> N
         assert isinstance(done, Again)
         assert "redirects more than 5 times" in done.error
         assert len(web.asked) == 6
+
+
+def test_an_authority_of_ones_own_is_trusted_where_it_is_named(acting: Acting, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    with site(cert=authority.issue(["127.0.0.1"])) as secure:
+        found = acting.perform("webhook", {"url": f"{secure.base}/json"})
+        assert isinstance(found, Again), "a certificate may be mended meanwhile"
+        assert "isn't trusted" in found.error
+        config = {"url": f"{secure.base}/json", "caCert": authority.ca_text}
+        assert isinstance(acting.perform("webhook", config, key="another-key"), Done)
 
 
 def test_a_key_that_can_not_stand_in_a_header_is_sent_as_its_digest(acting: Acting, web: Site) -> None:

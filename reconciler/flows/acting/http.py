@@ -64,8 +64,12 @@ async def send(
     body: str | None,
     timeout_ms: float,
     secrets: Sequence[str] = (),
+    ca: str | None = None,
 ) -> Reply:
-    """One request, and those that its redirects ask for. Raises :class:`Undone` where there is no answer."""
+    """One request, and those that its redirects ask for; ``ca`` are authorities to trust beside the system's.
+
+    Raises :class:`Undone` where there is no answer.
+    """
     given = [{"name": name, "value": value} for name, value in headers]
     try:
         request = first({}, {"url": url, "method": method, "headers": given, "body": body})
@@ -74,7 +78,7 @@ async def send(
     except Failed as error:
         raise Undone(error.sentence) from None
     try:
-        answer = await _followed(hands, request, timeout_ms, secrets)
+        answer = await _followed(hands, request, timeout_ms, secrets, ca)
     except Denied as error:
         raise Undone(error.sentence) from None
     except (Failed, Unobservable) as error:
@@ -114,8 +118,10 @@ def header(head: Sequence[bytes], name: bytes) -> str | None:
     return None
 
 
-async def _followed(hands: Hands, request: Request, timeout_ms: float, secrets: Sequence[str]) -> Answer:
-    way = Way(hands.engine, hands.guard, {}, Limit(timeout_ms), request.target.origin)
+async def _followed(
+    hands: Hands, request: Request, timeout_ms: float, secrets: Sequence[str], ca: str | None
+) -> Answer:
+    way = Way(hands.engine, hands.guard, {"caCert": ca}, Limit(timeout_ms), request.target.origin)
     for _ in range(_HOPS + 1):
         answer = await Hop(way, request).answer()
         follow = answer.status in (_REDIRECTS if request.method == "GET" else _KEPT)

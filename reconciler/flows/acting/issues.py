@@ -87,6 +87,7 @@ class Forge:
             body=body,
             timeout_ms=_TIMEOUT_MS,
             secrets=tuple(self._asked.secrets.values()),
+            ca=self.config.get("caCert"),
         )
         if reply.good:
             return reply

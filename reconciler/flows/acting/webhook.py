@@ -41,6 +41,7 @@ class Webhook:
             body=body,
             timeout_ms=config.get("timeout", 30_000),
             secrets=tuple(asked.secrets.values()),
+            ca=config.get("caCert"),
         )
         if not reply.good:
             raise refused(reply, asked.masker, who="the receiver")
