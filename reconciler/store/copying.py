@@ -83,7 +83,7 @@ def copy_store(source: str, target: str, *, force: bool = False, progress: Progr
         stack.callback(read.close)
         if not force:
             refuse_live(read, "copied", hint="stop them first; with --force what they do from now on isn't in the copy")
-        opening = server_target(target) if is_postgres(target) else file_target(shown[1])
+        opening = server_target(target) if is_postgres(target) else file_target(shown[1], like=source)
         written = stack.enter_context(opening)
         with read.snapshot():
             done = tuple(_copied(read, written, table, progress or _Silent()) for table in tables())

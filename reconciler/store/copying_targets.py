@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.base.errors import UNFINISHED, StoreError, StoreInUse
+from reconciler.store.address import is_postgres
 from reconciler.store.copied_tables import Row, Sum, Table, summed, tables
 from reconciler.store.file import folder_of, lasting, part_of, settle
+from reconciler.store.open import store_path
 from reconciler.store.sqlite import SqliteDatabase, translated
 from reconciler.store.users import refuse_live
 
@@ -95,13 +98,17 @@ def void(_: object) -> None:
 
 
 @contextmanager
-def file_target(path: str) -> Iterator[Target]:
-    """Raises ``StoreError`` where anything has that name already."""
+def file_target(path: str, *, like: str) -> Iterator[Target]:
+    """With the permissions of the file ``like``, where that is one. Raises ``StoreError`` where anything has that name
+    already."""
     if os.path.lexists(path):
         raise StoreError(f"{path} is there already", hint="name another file, or move it away")
     if not Path(folder_of(path)).is_dir():
         raise StoreError(f"there is no folder {folder_of(path)}", hint="make it first")
     with part_of(path) as part, closing(FileTarget(path, part)) as target:
+        if not is_postgres(like):
+            with translated(path):
+                os.chmod(part, stat.S_IMODE(os.stat(store_path(like)).st_mode))
         yield target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -205,6 +206,16 @@ def test_a_copy_is_of_one_moment(where: Where, source: str, target: str) -> None
 
 def rows(done: Copied, table: str) -> int:
     return next(t.rows for t in done.tables if t.name == table)
+
+
+@pytest.mark.parametrize("source", ["sqlite", "postgresql"])
+def test_a_file_is_for_whom_the_old_one_was(where: Where, source: str) -> None:
+    old, new = where(source), where("sqlite")
+    open_store(old).close()
+    if source == "sqlite":
+        Path(old).chmod(0o640)
+    copy_store(old, new)
+    assert stat.S_IMODE(Path(new).stat().st_mode) == (0o640 if source == "sqlite" else 0o600)
 
 
 # -- refused -----------------------------------------------------------------------------------------------------------
