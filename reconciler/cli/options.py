@@ -130,7 +130,10 @@ _DIRECTORY = click.option(
     help="Folder with the documents; the current one by default. [GITOPS_DIRECTORY]",
 )
 _STORE = click.option(
-    "--store", envvar="GITOPS_STORE", metavar="FILE", help="Where generations are kept. [GITOPS_STORE]"
+    "--store",
+    envvar="GITOPS_STORE",
+    metavar="STORE",
+    help="Where generations are kept: a file, or postgresql://... [GITOPS_STORE]",
 )
 _REVISION = (
     click.option("--rev", envvar="GITOPS_REV", metavar="REV", help="Commit to read instead of HEAD. [GITOPS_REV]"),
