@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from reconciler.automate import rendering
 from reconciler.automate.conditions import judge
 from reconciler.automate.looping import repeat
 from reconciler.automate.paths import document_path
-from reconciler.automate.port import Again, Doing, Done, NotDone
-from reconciler.automate.steps import ARMED, ENDED, ON, WAITING, Came, Here
+from reconciler.automate.port import Doing, Done, NotDone
+from reconciler.automate.steps import ARMED, ENDED, ON, WAITING, Came, Here, shortened
 from reconciler.automate.waiting import delay, wait_for_trigger, wait_until
-from reconciler.base.canonical import digest
+from reconciler.base.canonical import digest, dumps
 
 if TYPE_CHECKING:
     from reconciler.automate.walker import Walker
+
+MAX_RESULT = 256 * 1024
+"""Bytes of a result."""
 
 
 async def action(walker: Walker, here: Here) -> Came:
@@ -45,15 +48,23 @@ async def action(walker: Walker, here: Here) -> Came:
     walker.done()
     if isinstance(performed, Done):
         walker.produced(here, performed.artifacts)
-        return Came("on", result=performed.result)
+        return Came("on", result=_bounded(performed.result))
+    result, error = _bounded(performed.result), shortened(performed.error)
     if isinstance(performed, NotDone):
-        return Came("failed", f"{here.path}: {performed.error}", performed.result, performed.error)
-    return await _again(walker, here, performed)
-
-
-async def _again(walker: Walker, here: Here, performed: Again) -> Came:
+        return Came("failed", f"{here.path}: {error}", result, error)
     walker.arm(here, "retry", walker.world.now() + max(performed.after, 0.0))
-    return ARMED._replace(result=performed.result, error=performed.error)
+    return ARMED._replace(result=result, error=error)
+
+
+def _bounded(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a result is kept with the step: all of it, or a word on why not. Later blocks read artifacts."""
+    try:
+        size = len(dumps(dict(result)))
+    except (TypeError, ValueError):
+        return {"omitted": "the result is no plain JSON"}
+    if size <= MAX_RESULT:
+        return result
+    return {"omitted": f"the result has {size // 1024} KiB, more than the {MAX_RESULT // 1024} that are kept"}
 
 
 async def sequence(walker: Walker, here: Here) -> Came:

@@ -21,6 +21,9 @@ KINDS = (
 )
 """The keys that tell blocks apart."""
 
+MAX_ERROR = 2000
+"""Characters of an error, or of a reason."""
+
 
 class Came(NamedTuple):
     """How a block came out: ``on`` to the next one, ``waiting``, ``failed``, or the run has ``ended``.
@@ -77,3 +80,8 @@ class Here:
 def kind_of(block: Mapping[str, Any]) -> str:
     """Which block a map is."""
     return next(kind for kind in KINDS if kind in block)
+
+
+def shortened(text: str) -> str:
+    """What of an error is kept: it may quote what a stranger sent."""
+    return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR - 3]}..."

@@ -31,7 +31,7 @@ from reconciler.automate.port import (
 )
 from reconciler.automate.rendering import Broken
 from reconciler.automate.runmemory import MAX_STEPS, Memory
-from reconciler.automate.steps import ENDED, ON, Came, Here
+from reconciler.automate.steps import ENDED, ON, Came, Here, shortened
 
 _BREATH = 20
 """Blocks between two turns of the event loop."""
@@ -39,8 +39,6 @@ _BATCH = 500
 """Records of steps that are at most held back."""
 PATIENCE = 2.0
 """Seconds that an action takes before it is shown as running."""
-_LONGEST = 2000
-"""Characters of an error."""
 
 
 class Walker:
@@ -123,9 +121,10 @@ class Walker:
         try:
             came = await HANDLERS[here.kind](self, here)
         except Broken as broken:
-            came = Came("failed", f"{here.path}: {broken}", error=str(broken))
-        except Exception as error:
-            self._lost = self._lost or error
+            error = shortened(str(broken))
+            came = Came("failed", f"{here.path}: {error}", error=error)
+        except Exception as lost:
+            self._lost = self._lost or lost
             raise
         came = self._leave(here, came)
         if came.how == "waiting":
@@ -135,7 +134,7 @@ class Walker:
     def end(self, status: str, reason: str | None, here: Here) -> None:
         """The run ends here, whatever other branches do."""
         if self.memory.end is None:
-            self.memory.end = (status, reason, here.path)
+            self.memory.end = (status, None if reason is None else shortened(reason), here.path)
             self.done()
 
     def decided(self) -> None:
@@ -252,7 +251,7 @@ class Walker:
             None if status in ("running", "waiting") else self.world.now(),
             known.get("attempt", 0),
             came.result,
-            error if error is None or len(error) <= _LONGEST else f"{error[: _LONGEST - 3]}...",
+            None if error is None else shortened(error),
         )
 
     def _close(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.automate import rendering
 from reconciler.automate.context import Nowhere, Scope
-from reconciler.automate.port import Done, Event, Started
+from reconciler.automate.port import Done, Event, NotDone, Started
 from reconciler.automate.rendering import Broken
 from reconciler.automate.walk import matches
 
@@ -130,6 +130,18 @@ def test_what_an_action_gives_is_data_too(stage: Staged) -> None:
     )
     assert run.finish().status == "success"
     assert run.told[-1] == "{{ trigger.actor }} x"
+
+
+def test_what_an_action_says_is_bounded(stage: Staged) -> None:
+    run = stage([{**log("a"), "id": "big"}], big=Done({"body": "x" * 300_000}))
+    assert run.finish().status == "success"
+    assert run.step("actions[0]").result == {"omitted": "the result has 292 KiB, more than the 256 that are kept"}
+    run = stage([{**log("a"), "id": "odd"}], odd=Done({"body": object()}))
+    assert run.finish().status == "success"
+    assert run.step("actions[0]").result == {"omitted": "the result is no plain JSON"}
+    run = stage([{**log("a"), "id": "bad"}], bad=NotDone("x" * 10**6))
+    assert len(run.finish().reason) < 2100
+    assert len(run.step("actions[0]").error) == 2000
 
 
 def test_a_wait_is_not_ended_by_a_filter_that_breaks(stage: Staged) -> None:
