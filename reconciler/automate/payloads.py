@@ -28,6 +28,7 @@ _INCIDENT = {
     "systemIds": "the names of its systems",
     "places": "the same with environments, as `orders-api::production`, where it is about some only",
     "message": "what is new",
+    "depth": "how many runs of automations led to it, one by what the other did; 0 for a person's",
     "timestamp": "when",
 }
 _MAINTENANCE = {
@@ -43,6 +44,7 @@ _MAINTENANCE = {
     "recurring": "whether it comes again",
     "suppress": "whether changes of health start no automations meanwhile",
     "message": "how it went",
+    "depth": "how many runs of automations led to it, one by what the other did; 0 for a person's",
     "timestamp": "when",
 }
 

@@ -20,6 +20,8 @@ Stage = Literal["investigating", "identified", "monitoring", "resolved"]
 Phase = Literal["scheduled", "active", "ended", "cancelled"]
 
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
+DEEPEST = 8
+"""How many runs may lead to one another by incidents and maintenances, before that is taken for a circle."""
 STAGES: tuple[Stage, ...] = ("investigating", "identified", "monitoring", "resolved")
 
 
@@ -148,8 +150,20 @@ class NotBegun(GitopsError):
         self.id = id
 
 
+class Circle(GitopsError):
+    """Automations start one another by what they open and end."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(
+            f"{depth} runs of automations led to this one, each by what the one before opened, updated or ended",
+            hint="let a filter of their triggers keep them from starting one another",
+        )
+        self.depth = depth
+
+
 class Incidents(Protocol):
-    """The hands on incidents. Every method raises ``StoreError`` where the store can't be used."""
+    """The hands on incidents. Every method raises ``StoreError`` where the store can't be used, and what changes
+    something :class:`Circle` for an author that was led to it by too many others."""
 
     def open(
         self,

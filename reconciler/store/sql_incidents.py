@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.store.database import Database
 from reconciler.store.incidents import Author, Incident, NoSuch, Over, Severity, Stage, Update
 from reconciler.store.posting import post_event
-from reconciler.store.sql_places import about, called, new_id, places, plain, read, stamp, titled, written
+from reconciler.store.sql_places import about, called, depth, new_id, places, plain, read, stamp, titled, written
 
 _COLUMNS = "id, title, description, severity, status, systems, automation, run, actor, at, updated, resolved"
 _LOCK = "incidents"
@@ -148,6 +148,7 @@ class SqlIncidents:
             "previousStatus": was.status if was else None,
             **named,
             "message": message,
+            "depth": depth(self._db, author),
             "timestamp": stamp(now.updated),
         }
         post_event(self._db, name, payload, context_key=context, actor=author.actor)

@@ -13,7 +13,7 @@ from reconciler.base.errors import StoreError
 from reconciler.store.database import Database
 from reconciler.store.incidents import Author, HeldBack, Maintenance, NoSuch, NotBegun, Over, Place, Suppression
 from reconciler.store.posting import post_event
-from reconciler.store.sql_places import about, called, new_id, places, plain, read, stamp, titled, written
+from reconciler.store.sql_places import about, called, depth, new_id, places, plain, read, stamp, titled, written
 
 _COLUMNS = (
     "id, title, description, systems, status, starts, ends, cron, duration_ms, timezone, suppress, automation, run, "
@@ -265,6 +265,7 @@ class SqlMaintenances:
             "recurring": now.cron is not None,
             "suppress": now.suppress,
             "message": plain(message),
+            "depth": depth(self._db, author),
             "timestamp": stamp(now.updated),
         }
         post_event(self._db, name, payload, context_key=context, actor=author.actor)

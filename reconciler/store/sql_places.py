@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.base.canonical import dumps, loads
 from reconciler.store.database import Database
-from reconciler.store.incidents import Place
+from reconciler.store.incidents import DEEPEST, Author, Circle, Place
 
 _TITLE, _TEXT = 500, 20_000
 _TRIES = 50
@@ -76,6 +76,19 @@ def about(places: Sequence[Place], otherwise: str) -> tuple[str, dict[str, Any]]
     systems = list(dict.fromkeys(place.system_name for place in places))
     named = {"systemId": systems[0] if systems else None, "systemIds": systems, "places": [p.name for p in places]}
     return systems[0] if len(systems) == 1 else otherwise, named
+
+
+def depth(db: Database, author: Author) -> int:
+    """How many runs led to what this author does, one by what the other did. Raises :class:`Circle`."""
+    if not author.run:
+        return 0
+    rows = db.rows("select detail from automation_run where id = ?", (author.run,))
+    payload = loads(rows[0][0]).get("payload") if rows else None
+    found = payload.get("depth") if isinstance(payload, dict) else None
+    before = found if isinstance(found, int) and found > 0 else 0
+    if before >= DEEPEST:
+        raise Circle(before)
+    return before + 1
 
 
 def stamp(at: float | None) -> str | None:

@@ -169,6 +169,22 @@ def test_automations_are_told_of_incidents_and_maintenances(stand: Stand) -> Non
         assert set(run.event["payload"]) == set(PAYLOADS[run.event_name]), "what is told is what is promised"
 
 
+def test_automations_that_start_one_another_come_to_an_end(stand: Stand) -> None:
+    """Two in a circle: each incident of the one has the other open one."""
+    for name, other in (("ping", "pong"), ("pong", "ping")):
+        opens = {"id": "open", "action": "incident.create@1", "config": {"title": other}}
+        begins = {"event": "incident.created", "filter": f"trigger.payload.title == '{name}'"}
+        stand.automation(name, begins, actions=[opens], runAs="bot")
+    stand.apply()
+    SqlIncidents(stand.hands.db).open("ping", author=ALICE)
+    runs = stand.ended(9)
+    judged(stand)
+    assert [run.status for run in runs] == ["success"] * 8 + ["failed"]
+    assert "8 runs of automations led to this one" in (stand.steps(runs[-1].id)[0].error or "")
+    assert [run.event["payload"]["depth"] for run in runs] == list(range(9))
+    assert len(SqlIncidents(stand.hands.db).incidents()) == 9
+
+
 def test_a_webhook_starts_the_automation_whose_key_it_has(stand: Stand) -> None:
     for name, secret in (("mine", "MINE"), ("other", "OTHER")):
         config = {"hook": "deploy", "token": f"${{{{ secrets.{secret} }}}}"}

@@ -64,6 +64,7 @@ def test_the_life_of_an_incident(rig: Rig, incidents: SqlIncidents) -> None:
         "systemIds": ["shop"],
         "places": ["shop"],
         "message": "a full disk",
+        "depth": 0,
         "timestamp": "2027-01-15T08:01:00.000Z",
     }
     assert set(payloads[0]) == set(payloads[1]) == set(payloads[2])

@@ -84,6 +84,7 @@ def test_one_that_is_begun_and_ended_by_somebody(rig: Rig, planned: SqlMaintenan
         "recurring": False,
         "suppress": True,
         "message": "done",
+        "depth": 0,
         "timestamp": "",
     }
     with pytest.raises(Over, match="is ended already"):
