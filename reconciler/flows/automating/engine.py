@@ -128,7 +128,7 @@ class Engine(threading.Thread):
         self._wake.clear()
         try:
             came = await desk.do(lambda held: self._visit(held, leader, runner.room))
-            runner.begin(came.claims)
+            runner.begin(came.claims, began)
             await runner.renew()
         except Exception as error:
             return self._failed(error)
@@ -150,7 +150,8 @@ class Engine(threading.Thread):
             ready = True
         claims = held.automating.claim(self._worker, room, lease=self._lease) if ready and room > 0 else []
         self._count(held)
-        soon = [look.now + self._poll]
+        # Who leads looks often; who would only take its place, or help it out, needn't: they may be many.
+        soon = [look.now + (self._poll if turned.leads else max(self._poll, self._lease / 6))]
         if turned.more or (ready and room > len(claims) > 0):
             soon.append(look.now)
         soon += [at for at in (turned.again_at, look.ready_at if room > 0 and not ready else None) if at is not None]

@@ -49,6 +49,7 @@ class Runner:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._claims: dict[int, Claimed] = {}
         self._lost: set[int] = set()
+        self._until: dict[int, float] = {}
         self._read: dict[tuple[int, str], Automation] = {}
         self._renewed = time.monotonic()
 
@@ -62,9 +63,10 @@ class Runner:
         """How many go on."""
         return len(self._tasks)
 
-    def begin(self, claims: Collection[Claimed]) -> None:
-        """Go on with these."""
+    def begin(self, claims: Collection[Claimed], asked: float) -> None:
+        """Go on with these; ``asked`` is when they were asked for (``time.monotonic()``)."""
         for claim in claims:
+            self._until[claim.run] = asked + self._lease
             old = self._tasks.get(claim.run)
             if old is not None:  # our own lease ran out; whoever has the older one stops
                 self._lost.add(claim.run)
@@ -77,10 +79,12 @@ class Runner:
         """Extend leases, when it is time; runs that are somebody else's by now, or cancelled, stop."""
         if not self._claims or time.monotonic() - self._renewed < self._lease / 3:
             return
-        self._renewed = time.monotonic()
+        self._renewed = asked = time.monotonic()
         mine = {run: claim.lease for run, claim in self._claims.items()}
         held = await self._desk.do(lambda held: held.automating.renew(list(mine.items()), lease=self._lease))
         for run, lease in mine.items():
+            if run in held:
+                self._until[run] = asked + self._lease
             claim, task = self._claims.get(run), self._tasks.get(run)
             if run not in held and claim is not None and claim.lease == lease and task is not None:
                 self._lost.add(run)
@@ -100,12 +104,22 @@ class Runner:
 
     def _done(self, claim: Claimed, task: asyncio.Task[None]) -> None:
         if self._tasks.get(claim.run) is task:
-            del self._tasks[claim.run], self._claims[claim.run]
+            del self._tasks[claim.run], self._claims[claim.run], self._until[claim.run]
             self._lost.discard(claim.run)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._tally.faults += 1
             self._say(Fault(f"a fault of gitops itself in run {claim.run}: {type(error).__name__}: {error}"))
         self._changed()
+
+    async def _ours(self, claim: Claimed) -> bool:
+        """Whether nobody else can be at a run. A process that was stopped for a while wakes up in the middle of it."""
+        asked = time.monotonic()
+        if asked < self._until.get(claim.run, 0.0):
+            return True
+        held = await self._desk.do(lambda held: held.automating.renew([(claim.run, claim.lease)], lease=self._lease))
+        if claim.run in held and claim.run in self._until:
+            self._until[claim.run] = asked + self._lease
+        return claim.run in held
 
     # -- one run -------------------------------------------------------------------------------------------------------
 
@@ -154,6 +168,7 @@ class Runner:
             claim,
             automation,
             lambda doing: perform(doing, identity, self._hands),
+            partial(self._ours, claim),
             now=self._now,
             tally=self._tally,
         )

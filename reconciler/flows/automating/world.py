@@ -22,7 +22,8 @@ _AGAIN = 1.0
 
 
 class StoreWorld:
-    """Implements :class:`reconciler.automate.port.World`. ``now`` is the store's clock."""
+    """Implements :class:`reconciler.automate.port.World`. ``now`` is the store's clock; ``ours`` asks, where that isn't
+    known, whether the run belongs to this worker still."""
 
     def __init__(
         self,
@@ -30,11 +31,13 @@ class StoreWorld:
         claim: Claimed,
         automation: Automation,
         perform: Perform,
+        ours: Callable[[], Awaitable[bool]],
         *,
         now: Callable[[], float],
         tally: AutomationTally,
     ) -> None:
         self._desk, self._claim, self._automation, self._perform = desk, claim, automation, perform
+        self._ours = ours
         self._now, self._tally = now, tally
         self._artifacts = {row.type: row.value for row in claim.artifacts}
         self._outlook = Outlook(automation, now, self._systems)
@@ -54,6 +57,9 @@ class StoreWorld:
                 self._begun = True
                 self._tally.late.add(max(0.0, self._now() - float(self._claim.event["at"])))
             try:
+                if not await self._ours():
+                    self.lost = True
+                    raise Lost
                 return await self._perform(doing)
             except StoreError:
                 if self._desk.leaving:
