@@ -14,7 +14,8 @@ from reconciler.kinds.types import DurationType, JsonMap, Text
 
 def _moment(text: str) -> str:
     try:
-        datetime.fromisoformat(text)
+        if not 1970 < datetime.fromisoformat(text).year < 3000:
+            raise ValueError
     except ValueError:
         raise PydanticCustomError(
             "bad-value", "{sentence}", {"sentence": "has to be a moment as in 2027-01-31T08:00:00Z"}
@@ -24,7 +25,31 @@ def _moment(text: str) -> str:
 
 Moment = Annotated[str, AfterValidator(_moment)]
 After = Annotated[int, DurationType(number="s", least=0)]
-Health = dict[str, Any]
+
+
+def _health(said: dict[str, Any]) -> dict[str, Any]:
+    for name, state in said.items():
+        _state(state, (name,))
+    return said
+
+
+def _state(state: Any, below: tuple[str, ...]) -> None:
+    if isinstance(state, str):
+        state = {"status": state}
+    if not isinstance(state, dict) or state.get("status") not in ("healthy", "degraded", "unhealthy"):
+        hint = "or a map with such a status"
+        raise conflict("has to be healthy, degraded or unhealthy", *below, hint=hint, code="bad-value")
+    lasting, environments = state.get("in_status_for_ms", 0), state.get("environments", {})
+    if isinstance(lasting, bool) or not isinstance(lasting, (int, float)) or not 0 <= lasting <= _YEARS:
+        raise conflict("in_status_for_ms has to be a number of milliseconds", *below, code="bad-value")
+    if not isinstance(environments, dict):
+        raise conflict("environments has to be a map", *below, code="bad-value")
+    for name, each in environments.items():
+        _state(each, (*below, "environments", str(name)))
+
+
+_YEARS = 100 * 365 * 86_400_000
+Health = Annotated[JsonMap, AfterValidator(_health)]
 """A system to its status, or to a map of what expressions read of it."""
 
 

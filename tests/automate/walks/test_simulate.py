@@ -144,6 +144,15 @@ def test_started_by_hand_no_gate_is_in_the_way(run: Run, folder: Path) -> None:
         ("event: a\nresults: {x: {again: 5s}}", "error is missing"),
         ("event: a\nthen: [{after: -1s}]", "bad-duration"),
         ("event: [", "error["),
+        ("event: a\nhealth: {orders-api: fine}", "has to be healthy, degraded or unhealthy"),
+        ("event: a\nhealth: {orders-api: 5}", "has to be healthy, degraded or unhealthy"),
+        ("event: a\nhealth: {a: {status: healthy, in_status_for_ms: x}}", "has to be a number of milliseconds"),
+        ("event: a\nhealth: {a: {status: healthy, environments: [b]}}", "environments has to be a map"),
+        ("event: a\nhealth: {a: {status: healthy, environments: {b: 1}}}", "has to be healthy, degraded or unhealthy"),
+        ("event: a\npayload: [1]", "error["),
+        ("event: a\nresults: {x: 5}", "error["),
+        ("- event: a", "error["),
+        ("event: a\nat: '9999-12-31T23:59:59Z'", "has to be a moment as in"),
     ],
 )
 def test_what_is_wrong_in_a_scenario_is_shown_at_its_line(text: str, said: str, run: Run, folder: Path) -> None:
@@ -152,6 +161,15 @@ def test_what_is_wrong_in_a_scenario_is_shown_at_its_line(text: str, said: str, 
     code, out, err = run("simulate", "page-when-down", "--event", str(path))
     assert code == 1
     assert said in out + err
+
+
+def test_a_file_of_none_or_several_is_told(run: Run, folder: Path) -> None:
+    path = folder.parent / "scenario.json"
+    for text, number in (("", 0), ("event: a\n---\nevent: b\n", 2)):
+        path.write_text(text)
+        code, _, err = run("simulate", "page-when-down", "--event", str(path))
+        assert code == 2
+        assert f"holds {number} scenarios" in err
 
 
 def test_what_is_missing_is_said(run: Run, folder: Path) -> None:
