@@ -15,6 +15,7 @@ import pytest
 
 from reconciler.store.locks import open_locks
 from reconciler.store.open import open_executing
+from reconciler.store.pg_executing import PgExecuting
 from reconciler.store.roles import Roles, grants
 from reconciler.store.schema import KNOWN
 
@@ -245,6 +246,9 @@ def test_a_workers_whole_cycle(store: Addresses, gitops: Gitops, shop: Repo) -> 
         while hands.condense():
             pass
         hands.prune()
+        assert isinstance(hands, PgExecuting)
+        hands.keep_days()
+        assert hands.db.rows("select run_dropped(?)", (int(at // 86_400) + 10,))[0][0] > 0
         hands.leave("w")
     with closing(open_locks(store.worker, {})) as locks, locks.section(["job"]):
         pass
