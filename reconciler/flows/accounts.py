@@ -35,7 +35,7 @@ def account_faults(
             continue
         bounds, body = Bounds.of(bound.name, world.body(account)), world.body(r)
         severity: Severity = "warning" if bound.lenient else "error"
-        for fault in (*_beyond(body, bounds, severity), *_bound(source, account, bounds, grants, bound)):
+        for fault in (*_beyond(body, bounds, severity, world), *_bound(source, account, bounds, grants, bound)):
             yield locate(r, fault)
 
 
@@ -51,7 +51,7 @@ def judges_again(reference: Reference, old: Mapping[Key, str], new: Mapping[Key,
     return old.get(key) != new.get(key) and (key in new or reference.lenient)
 
 
-def _beyond(body: Any, bounds: Bounds, severity: Severity) -> Iterator[Fault]:
+def _beyond(body: Any, bounds: Bounds, severity: Severity, world: World) -> Iterator[Fault]:
     """Actions that the account may not run, and systems that it may not touch."""
     from reconciler.kinds.flow import blocks
 
@@ -64,11 +64,14 @@ def _beyond(body: Any, bounds: Bounds, severity: Severity) -> Iterator[Fault]:
             path = (*holder.path, "action")
             yield Fault("permission-missing", may_not(bounds, action), path, _PERMIT, severity)
         else:
-            yield from _systems(action, holder.data.get("config") or {}, holder.path, bounds, severity)
+            for name, at in _systems(action, holder.data.get("config") or {}, holder.path, bounds):
+                if world.find(Key("System", name)) is not None:  # else that is what is wrong
+                    message = may_not_touch(bounds, (name,))
+                    yield Fault("system-not-permitted", message, at, "add the system to the account", severity)
 
 
-def _systems(action: str, config: Any, path: Path, bounds: Bounds, severity: Severity) -> Iterator[Fault]:
-    """Those that are named as they are; what a template yields is looked at when it is rendered."""
+def _systems(action: str, config: Any, path: Path, bounds: Bounds) -> Iterator[tuple[str, Path]]:
+    """Those beyond the account that are named as they are; what a template yields is looked at when it is rendered."""
     from reconciler.flows.acting.touching import places_of
     from reconciler.kinds.texts import reach
 
@@ -77,8 +80,7 @@ def _systems(action: str, config: Any, path: Path, bounds: Bounds, severity: Sev
     for keys in places_of(action):
         for at, name in reach(config, keys, (*path, "config")):
             if isinstance(name, str) and "{{" not in name and not bounds.reaches(name):
-                message = may_not_touch(bounds, (name,))
-                yield Fault("system-not-permitted", message, at, "add the system to the account", severity)
+                yield name, at
 
 
 def _bound(

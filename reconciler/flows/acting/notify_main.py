@@ -14,7 +14,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-_PROGRAMS = ("subprocess.", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.system", "pty.", "ctypes.dlopen")
+_PROGRAMS = (
+    "subprocess.",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+    "os.system",
+    "pty.",
+    "ctypes.dlopen",
+    "sqlite3.",
+)
 _CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.")
 _SENDING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _FILES = (
@@ -91,7 +101,7 @@ def guarded(denied: list[str]) -> None:
 
 def _hook(connecting: Callable[[Any], None], opening: Callable[[Any, Any, Any], None]) -> Callable[[str, Any], None]:
     def hook(event: str, args: Any) -> None:
-        if event in _SENDING:
+        if event in _SENDING and args[1] is not None:  # none: where it is connected to was looked at
             connecting(args[1])
         elif event == "open":
             opening(*args)
