@@ -22,6 +22,8 @@ from reconciler.secrets.masking import Masker
 if TYPE_CHECKING:
     from reconciler.flows.acting.hands import Hands
 
+_TELLING = 8
+"""Characters of a part of an address that may give it away."""
 _SENDABLE = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 
@@ -119,4 +121,6 @@ def _parts(value: str) -> Iterator[str]:
         except ValueError:
             continue
         inner = (each for _, each in parse_qsl(parts.query))
-        yield from (word for word in (*words, *parts.path.split("/"), *inner) if len(word) >= 8)
+        yield from (word for word in (*words, *inner) if len(word) >= _TELLING)
+        # A step of a path may be a plain word, which isn't to vanish from everything that is said.
+        yield from (word for word in parts.path.split("/") if len(word) >= 2 * _TELLING)
