@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from reconciler.automate.port import Started
+from reconciler.render.bounds import MAX_WORK
 
 ROOTS = ("trigger", "variables", "artifacts", "repeat", "now", "health", "state", "resume")
 """The names that expressions can start from."""
@@ -59,6 +60,8 @@ class Scope(Mapping[str, Any]):
         self.started = started
         self.outside = outside
         self.at = outside.now()
+        self.left = MAX_WORK
+        """The work that templates and expressions may still do here, all together."""
         self._artifacts = artifacts
         self._values: dict[str, Any] = {
             "trigger": started.context(),

@@ -1,12 +1,13 @@
 """Templates and expressions at run time. What can't be evaluated is a sentence, and never anything else.
 
-All templates of one block share the work that one render may do, so that a config of a thousand of them costs no more
-than a single one can.
+All templates and expressions of one scope share the work that one render may do, so that a config of a thousand of
+them, or as many conditions, cost no more than a single one can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from reconciler.automate.context import Scope
 from reconciler.base.canonical import dumps, loads
 from reconciler.base.diagnostics import Path
 from reconciler.kinds.texts import reach
-from reconciler.render.bounds import MAX_TEXT, Frame, storable
+from reconciler.render.bounds import MAX_TEXT, MAX_WORK, Frame, storable, weigh
 from reconciler.render.expression import compile_expression
 from reconciler.render.faults import Refused, TemplateFault
 from reconciler.render.template import compile_template
@@ -30,9 +31,15 @@ class Broken(Exception):
 def evaluate(source: str, scope: Scope, what: str = "the expression") -> Any:
     """The value of a bare expression. Raises :class:`Broken`, which says ``what`` can't be evaluated."""
     try:
-        return compile_expression(source, clock=scope.clock).evaluate(scope)
+        expression = compile_expression(source, clock=scope.clock)
+        with _allowance(scope) as frame:
+            value = expression.evaluate_in(frame)
     except TemplateFault as fault:
         raise Broken(f"{what} can't be evaluated: {_sentence(fault)}") from None
+    # A made value can hold the same long text many times over; whoever writes it as JSON would pay for each.
+    if isinstance(value, (list, dict)) and weigh(value, MAX_WORK) > MAX_WORK:
+        raise Broken(f"{what} can't be evaluated: it makes a value that is too big")
+    return value
 
 
 def text(source: str, scope: Scope, what: str) -> str:
@@ -97,8 +104,7 @@ class _Job:
     """The rendering of one block."""
 
     def __init__(self, scope: Scope) -> None:
-        self._frame = Frame(scope, scope.clock)
-        self._clock = scope.clock
+        self._scope = scope
         self._left = MAX_RENDERED
 
     def text(self, source: str, what: str) -> str:
@@ -107,11 +113,13 @@ class _Job:
         pieces: list[str] = []
         size = 0
         try:
-            for part in compile_template(source, clock=self._clock).parts:
-                pieces.append(part if isinstance(part, str) else part.text_in(self._frame))
-                size += len(pieces[-1])
-                if size > MAX_TEXT:
-                    raise Refused("template-limit", f"the rendered text is longer than {MAX_TEXT} bytes")
+            parts = compile_template(source, clock=self._scope.clock).parts
+            with _allowance(self._scope) as frame:
+                for part in parts:
+                    pieces.append(part if isinstance(part, str) else part.text_in(frame))
+                    size += len(pieces[-1])
+                    if size > MAX_TEXT:
+                        raise Refused("template-limit", f"the rendered text is longer than {MAX_TEXT} bytes")
             made = storable("".join(pieces))
             self._left -= len(made)
             if self._left < 0:
@@ -128,6 +136,17 @@ class _Job:
         if isinstance(value, list):
             return [self.whole(item, f"{what}[{index}]") for index, item in enumerate(value)]
         return value
+
+
+@contextmanager
+def _allowance(scope: Scope) -> Iterator[Frame]:
+    """One render within what its scope may still do."""
+    frame = Frame(scope, scope.clock)
+    frame.left = scope.left
+    try:
+        yield frame
+    finally:
+        scope.left = frame.left
 
 
 def _sentence(fault: TemplateFault | Refused) -> str:

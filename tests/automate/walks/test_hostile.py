@@ -116,6 +116,15 @@ def test_many_templates_of_one_block_share_one_allowance(stage: Staged) -> None:
     assert time.process_time() - began < 2
 
 
+def test_many_conditions_share_one_allowance(stage: Staged) -> None:
+    heavy = "(trigger.payload.list | sort | join(',') | length) < 0"
+    run = stage([{"condition": {"or": [heavy] * 500}}], payload={"list": list(range(9_999))})
+    began = time.process_time()
+    assert run.finish().status == "success"
+    assert "does more work than one render may" in run.step("actions[0]").error
+    assert time.process_time() - began < 2
+
+
 def test_all_rendered_texts_of_a_block_are_bounded(stage: Staged) -> None:
     body = {f"v{index}": "{{ trigger.payload.text }}" for index in range(50)}
     walked = stage([{"variables": body}], payload={"text": "x" * 60_000}).finish()
