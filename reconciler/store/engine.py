@@ -33,9 +33,9 @@ class Engine(Protocol):
         """Make the engine's tables, or bring them up to what this release of the engine needs. Needs a transaction, and
         the rights of whoever owns the tables."""
 
-    def offer(self, worker: str, regions: Sequence[str], limit: int) -> list[Offer]:
-        """Move up to so many due slices into the queue, longest due first, for ``worker`` if it takes them at once. A
-        slice that is there already is left out. Needs a transaction."""
+    def offer(self, worker: str, regions: Sequence[str], limit: int, *, lease: float) -> list[Offer]:
+        """Move up to so many due slices into the queue, longest due first, for ``worker`` if it takes them at once,
+        for ``lease`` seconds. A slice that is there already is left out. Needs a transaction."""
 
     def consume(self, worker: str, regions: Sequence[str], limit: int, *, silent: float) -> list[Job]:
         """Up to so many jobs: new ones, and those whose worker was silent for so many seconds."""

@@ -62,7 +62,7 @@ queued as (
   on conflict (dedupe_key) where {_LIVE} and dedupe_key is not null do nothing
   returning id),
 moved as (
-  update schedule s set lease = n.id, worker = ?, slot = n.tick,
+  update schedule s set lease = n.id, worker = ?, lease_for = ?, slot = n.tick,
     tries = case when s.slot = n.tick then s.tries else 0 end,
     due_at = (n.ms - mod(n.ms - n.phase_ms, n.interval_ms) + n.interval_ms)::float8 / 1000
   from (select numbered.*, round(tick * 1000)::bigint as ms from numbered join queued using (id)) as n
@@ -179,10 +179,10 @@ class PgQueuer:
         self._db.run(_EMPTIED)
         self._db.run(f"alter table pgqueuer disable trigger {settings().trigger}")
 
-    def offer(self, worker: str, regions: Sequence[str], limit: int) -> list[Offer]:
+    def offer(self, worker: str, regions: Sequence[str], limit: int, *, lease: float) -> list[Offer]:
         """See the protocol."""
         sql = _OFFER.replace("{NOW}", self._db.now)
-        rows = self._db.run(sql, (list(regions), limit, limit, worker)).fetchall()
+        rows = self._db.run(sql, (list(regions), limit, limit, worker, float(lease))).fetchall()
         return [Offer(row[0], row[1:]) for row in rows]
 
     def consume(self, worker: str, regions: Sequence[str], limit: int, *, silent: float) -> list[Job]:

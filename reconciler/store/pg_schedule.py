@@ -30,13 +30,16 @@ class PgSchedule(Schedule):
     def claim(
         self, worker: str, limit: int, *, lease: float, regions: Sequence[str] = ("",), grace: float = 0.0
     ) -> list[Claim]:
-        """See the protocol. The lease of a slice is that of whoever looks whether it ran out: all workers have the
-        same."""
+        """See the protocol. Of workers with leases of different length the longest holds for all."""
         if limit < 1:
             return []
-        if not self._anything(regions, 0.0) and not self.engine.waiting(regions, silent=lease + grace):
+        silent = lease + grace
+        if self.engine.waiting(regions, silent=silent):
+            longest = "select coalesce(max(lease_for), 0) from schedule where lease <> 0 and region = any(?::text[])"
+            silent = max(silent, self.db.rows(longest, (list(regions),))[0][0] + grace)
+        elif not self._anything(regions, 0.0):
             return []
-        return insisting(lambda: self._claim(worker, limit, tuple(regions), lease + grace))
+        return insisting(lambda: self._claim(worker, limit, tuple(regions), lease, silent))
 
     def _anything(self, regions: Sequence[str], grace: float) -> bool:
         sql = (
@@ -46,10 +49,10 @@ class PgSchedule(Schedule):
         )
         return bool(self.db.rows(sql, (list(regions), self.db.clock()))[0][0])
 
-    def _claim(self, worker: str, limit: int, regions: tuple[str, ...], silent: float) -> list[Claim]:
+    def _claim(self, worker: str, limit: int, regions: tuple[str, ...], lease: float, silent: float) -> list[Claim]:
         with self.db.transaction():
             generation = progress(self.db, "generation")
-            offered = {offer.job: offer.row for offer in self.engine.offer(worker, regions, limit)}
+            offered = {offer.job: offer.row for offer in self.engine.offer(worker, regions, limit, lease=lease)}
             jobs = self.engine.consume(worker, regions, limit, silent=silent)
         found, others = {}, []
         for job in jobs:
@@ -59,10 +62,10 @@ class PgSchedule(Schedule):
             else:
                 found[job.id] = _claimed(row, job.id, generation, expired=False)
         if others:
-            found |= self._take_over(worker, others, generation)
+            found |= self._take_over(worker, others, generation, lease)
         return [found[job.id] for job in jobs if job.id in found]
 
-    def _take_over(self, worker: str, jobs: Sequence[Job], generation: int) -> dict[int, Claim]:
+    def _take_over(self, worker: str, jobs: Sequence[Job], generation: int, lease: float) -> dict[int, Claim]:
         places = {job.place: job.id for job in jobs}
         with self.db.transaction():
             rows = {
@@ -79,19 +82,19 @@ class PgSchedule(Schedule):
             mine, beyond = lost(mine, worker)
             self._put_aside(beyond, generation)
             self.engine.drop([row[0] for row in beyond])
-            leases = self._leased(worker, mine)
+            leases = self._leased(worker, mine, lease)
         return {places[row[0]]: _claimed(row, leases[row[0]], generation, expired=bool(row[10])) for row in mine}
 
-    def _leased(self, worker: str, rows: Sequence[tuple[Any, ...]]) -> dict[int, int]:
+    def _leased(self, worker: str, rows: Sequence[tuple[Any, ...]], lease: float) -> dict[int, int]:
         """A new lease for each."""
         if not rows:
             return {}
         given, values = unnest(("bigint", "bigint"), [(row[0], row[11]) for row in rows])
         return dict(
             self.db.rows(
-                "update schedule s set lease = nextval('pgqueuer_id_seq'), worker = ?, tries = n.tries "
+                "update schedule s set lease = nextval('pgqueuer_id_seq'), worker = ?, lease_for = ?, tries = n.tries "
                 f"from {given} as n (place, tries) where s.place = n.place returning s.place, s.lease",
-                (worker, *values),
+                (worker, float(lease), *values),
             )
         )
 

@@ -34,7 +34,7 @@ def engine(rig: Rig) -> PgQueuer:
 
 def offered(rig: Rig, engine: PgQueuer, limit: int = 10, worker: str = "w") -> list[int]:
     with rig.hands.db.transaction():
-        return [offer.job for offer in engine.offer(worker, [""], limit)]
+        return [offer.job for offer in engine.offer(worker, [""], limit, lease=10.0)]
 
 
 def consumed(engine: PgQueuer, limit: int = 10, worker: str = "w", silent: float = 10.0) -> list[Job]:
@@ -128,7 +128,7 @@ def test_a_region_is_handed_out_to_those_who_serve_it(rig: Rig, engine: PgQueuer
     rig.apply(systems=["a"], environments=["production"], regions=["fra", "iad"])
     rig.step(30)
     with rig.hands.db.transaction():
-        assert len(engine.offer("w", ["fra", "iad"], 10)) == 2
+        assert len(engine.offer("w", ["fra", "iad"], 10, lease=10.0)) == 2
     assert consumed(engine) == []
     assert len(engine.consume("w", ["fra"], 10, silent=10.0)) == 1
     assert (engine.depth(["fra"]), engine.depth(["iad"]), engine.depth(["fra", "iad"])) == (0, 1, 1)
