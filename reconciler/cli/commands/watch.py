@@ -14,7 +14,6 @@ from reconciler.report.output import Output
 
 if TYPE_CHECKING:
     from reconciler.flows.watch import Watch
-    from reconciler.store.address import told
 
 _EVERY = 1.0
 _SHARE = 4
@@ -35,6 +34,7 @@ def command(where: Where, output: Output, *, system: str | None, failing: bool, 
     from reconciler.base.errors import GitopsError
     from reconciler.cli.stores import executing_to_read, store_to_read
     from reconciler.flows.watch import Watch
+    from reconciler.store.address import told
 
     address = where.settled().store
     reader = store_to_read(address)
