@@ -154,26 +154,25 @@ class Triggers:
     # -- what is due ---------------------------------------------------------------------------------------------------
 
     def due(self, now: float) -> list[Firing]:
-        """What fires by the clock: patterns, intervals, dwells that are over. A moment that was missed fires once, and
-        of several that were missed the newest."""
-        found: list[Firing] = []
-        for row in self.memory.due(now):
-            automation = self.automations[row.automation]
-            trigger = automation.triggers[row.trigger]
-            if row.what == "window":
-                self.memory.drop(row.key)
-            elif row.what == "dwell":
-                event = from_data(row.value["event"])
-                if self._suppressed(automation, event):
-                    # What is so still when the work is over is told then: nobody else remembers it.
-                    self.memory.put(row._replace(due_at=now + POSTPONED))
-                    self._stop("suppressed")
-                else:
-                    self.memory.drop(row.key)
-                    found += self._fire(automation, trigger, event)
-            else:
-                found += self._tick(automation, trigger, row, now)
-        return found
+        """What fires by the clock: patterns, intervals, dwells that are over."""
+        return [firing for row in self.memory.due(now) for firing in self.come(row, now)]
+
+    def come(self, row: Remembered, now: float) -> list[Firing]:
+        """The time of one has come. A moment that was missed fires once, and of several that were missed the newest."""
+        automation = self.automations[row.automation]
+        trigger = automation.triggers[row.trigger]
+        if row.what == "window":
+            self.memory.drop(row.key)
+            return []
+        if row.what != "dwell":
+            return self._tick(automation, trigger, row, now)
+        event = from_data(row.value["event"])
+        if self._suppressed(automation, event):
+            # What is so still when the work is over is told then: nobody else remembers it.
+            self.memory.put(row._replace(due_at=now + POSTPONED))
+            return self._stop("suppressed")
+        self.memory.drop(row.key)
+        return self._fire(automation, trigger, event)
 
     def _tick(self, automation: Automation, trigger: Trigger, row: Remembered, now: float) -> list[Firing]:
         due = row.due_at or now
@@ -228,6 +227,8 @@ class Triggers:
             self.memory.drop(key)
             self.memory.drop((automation.uid, trigger.index, "dwell", part_of(event)))
             return []
+        if self._suppressed(automation, event):  # not remembered, so that it is found when the work is over
+            return self._stop("suppressed")
         self.memory.put(Remembered(*key, None, trigger.digest, {"since": now}))
         return self._gates(automation, trigger, event)
 

@@ -134,6 +134,22 @@ def test_what_recurs_holds_back_each_time(stand: Stand) -> None:
         stand.ended(2 * day + 2)
 
 
+def test_a_number_beyond_its_bound_is_told_when_the_work_is_over(stand: Stand) -> None:
+    config = {"field": "health.system.in_status_for_ms", "above": 600_000}
+    condition = "health.system.status == 'unhealthy'"
+    stand.automation("long", {"event": "automation.numeric_state@1", "config": config}, conditions=[condition])
+    stand.run_checks("unhealthy")
+    one = work(stand)
+    stand.apply()
+    stand.at += 601
+    engine = stand.engines[0]
+    stand.until(lambda: engine.tally.stopped["suppressed"])
+    assert all(run.event_name != "automation.numeric_state" for run in stand.seen.runs())
+    SqlMaintenances(stand.hands.db).end(one, author=ALICE)
+    stand.at += 10
+    stand.until(lambda: any(run.event_name == "automation.numeric_state" for run in stand.seen.runs()))
+
+
 def test_expressions_see_the_maintenance(stand: Stand) -> None:
     stand.automation("see", {**WHOLE, "filter": "health.system.in_maintenance"}, mode="parallel")
     stand.apply()
