@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from contextlib import closing
+from threading import Timer
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -109,7 +112,8 @@ def pooled(address: str, settings: PgSettings, run: Callable[[str], Any]) -> boo
     """Whether statements of ``run`` may end up in one server process with those of others: a pool in transaction mode.
 
     In session mode a server process belongs to its client. So one that a second client meets as well, or one that
-    changes while the second holds its own, tells the mode.
+    changes while the second holds its own, tells the mode. Raises the driver's errors, and ``StoreError`` where the
+    pool has none to spare for the second client.
     """
 
     def mine() -> int:
@@ -119,13 +123,37 @@ def pooled(address: str, settings: PgSettings, run: Callable[[str], Any]) -> boo
         other.prepare_threshold = None
         for _ in range(_TRIES):
             before = mine()
-            other.execute("begin")
-            theirs = other.execute("select pg_backend_pid()").fetchone()[0]
+            theirs = _begun(other, address, settings)
             after = mine()
             other.execute("rollback")
             if theirs in (before, after) or before != after:
                 return True
     return False
+
+
+def _begun(db: Any, address: str, settings: PgSettings) -> int:
+    """Begin a transaction; the server process that it is in."""
+    spare = Timer(settings.pool_connection_timeout_ms / 1000, _hang_up, (db,))
+    spare.start()
+    try:
+        db.execute("begin")
+        return int(db.execute("select pg_backend_pid()").fetchone()[0])
+    except driver().OperationalError:
+        if not spare.finished.is_set():
+            raise
+        raise StoreError(
+            f"{shown(address)} is a connection pooler that has no connection to spare",
+            hint="allow it one more, or connect to the server itself",
+        ) from None
+    finally:
+        spare.cancel()
+        spare.join()
+
+
+def _hang_up(db: Any) -> None:
+    """A pooler doesn't let a client cancel what waits in it."""
+    with socket.socket(fileno=os.dup(db.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 _map: Any = None

@@ -256,7 +256,11 @@ class PostgresDatabase:
 
 def refuse_pooler(db: Database, what: str) -> None:
     """Raise ``StoreError`` where each transaction may get another connection of a pooler: ``what`` needs its own."""
-    if isinstance(db, PostgresDatabase) and db.pooler and pooled(db.address, db.settings, db.run):
+    if not isinstance(db, PostgresDatabase) or not db.pooler:
+        return
+    with db.translated():
+        shared = pooled(db.address, db.settings, db.run)
+    if shared:
         raise StoreError(
             f"{db.path} is a connection pooler in transaction mode, and {what} needs a connection of its own",
             hint="connect to the server itself, or to a pool in session mode",

@@ -65,3 +65,15 @@ def test_in_transaction_mode_applies_and_workers_are_refused(
     with closing(open_store(postgres_store)) as store:
         assert store.generation() == 0
         assert store.db.rows("select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
+
+
+def test_a_pool_without_a_connection_to_spare(
+    store_postgres: StorePostgres, postgres_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITOPS_DATABASE_POOL_CONNECTION_TIMEOUT_MS", "500")
+    with PgBouncer(store_postgres, "session", size=1) as bouncer:
+        with pytest.raises(StoreError, match="has no connection to spare") as caught:
+            open_executing(bouncer.address(postgres_store))
+        assert caught.value.hint
+        with closing(open_to_read(bouncer.address(postgres_store))) as store:
+            assert store.generation() == 0

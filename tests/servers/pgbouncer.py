@@ -16,9 +16,9 @@ class PgBouncer(Server):
 
     unprivileged = True
 
-    def __init__(self, behind: StorePostgres, mode: str) -> None:
+    def __init__(self, behind: StorePostgres, mode: str, *, size: int = 8) -> None:
         super().__init__()
-        self._behind, self._mode = behind, mode
+        self._behind, self._mode, self._size = behind, mode, size
 
     def prepare(self) -> None:
         """Its settings; the users are told to it, as it lets in only whom it knows."""
@@ -31,7 +31,7 @@ class PgBouncer(Server):
             "auth_type": "any",
             "auth_file": self.folder / "users.txt",
             "pool_mode": self._mode,
-            "default_pool_size": 8,
+            "default_pool_size": self._size,
         }
         lines = [f"{name} = {value}" for name, value in settings.items()]
         databases = f"* = host={self._behind.folder} port={self._behind.port} user=postgres"
