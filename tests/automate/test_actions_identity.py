@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.automate.port import Done, NotDone
+from reconciler.base.errors import StoreError
 from reconciler.flows.acting.permissions import Bounds, covers
 from tests.servers.acting import MESSAGE, Acting
 from tests.servers.http import Site
@@ -116,6 +117,20 @@ def test_an_incident_about_other_systems_is_not_touched(acting: Acting) -> None:
         ("maintenance.end", {"maintenance": window.result["id"]}),
     ):
         assert "may not touch other" in refused(acting.perform(action, config, key=f"{action}-it"))
+
+
+def test_a_store_that_is_away_is_not_the_actions_failure(acting: Acting, web: Site) -> None:
+    """Whoever walks tries again when the store is back; nobody takes the action for refused."""
+
+    def away() -> None:
+        raise StoreError("the store is away")
+
+    acting.declare("*")
+    acting.before_asking = away
+    for action, config in (("webhook", {"url": f"{web.base}/json"}), ("incident.create", {"title": "t"})):
+        with pytest.raises(StoreError):
+            acting.perform(action, config)
+    assert web.asked == []
 
 
 def test_an_action_that_nobody_brings_is_told(acting: Acting) -> None:
