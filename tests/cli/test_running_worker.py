@@ -14,6 +14,7 @@ import pytest
 
 from reconciler.store.open import open_executing
 from tests.servers.answers import Answers, answering
+from tests.servers.worker_process import worker_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,3 +107,20 @@ def test_hours_and_days_tell_percentiles(web: Repo, gitops: Gitops) -> None:
     assert abs(duration["p50"] - 50) < 3
     assert abs(duration["p99"] - 99) < 2
     assert found["metrics"]["0.statusCode"]["p95"] == 200
+
+
+def test_a_worker_serves_what_it_is_told_and_says_so(web: Repo, gitops: Gitops) -> None:
+    """The region without a name beside another; and gone in good order, it leaves nothing behind."""
+    with worker_process(web.path / ".gitops" / "store.db", "--region", "local", "--region", "eu-1") as worker:
+        assert worker.wait_for("started")["regions"] == ["", "eu-1"]
+        worker.wait_for("scripts")
+        (told,) = until(
+            lambda: [w for w in gitops("workers", "--format", "json").json["workers"] if w["sandbox"] is not None]
+        )
+        assert (told["state"], told["regions"], told["automations"]) == ("alive", [None, "eu-1"], True)
+        gitops("check", "pause", "shop/home/staging", "--reason", "it moves")
+        worker.wait_for("changed")
+        (system,) = gitops("status", "--format", "json").json["health"]["systems"]
+        assert [(e["environment"], e["health"]) for e in system["environments"]][1] == ("staging", "paused")
+        assert worker.stop() == 0
+    assert gitops("workers").out.startswith("No worker is there")
