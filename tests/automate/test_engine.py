@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +160,7 @@ def test_a_number_that_comes_to_be_beyond_its_bound(stand: Stand) -> None:
     stand.apply()
     stand.engine()
     stand.run_checks("healthy")
+    stand.at += 6  # it may have looked in between
     (run,) = stand.ended(1)
     assert (run.event["payload"]["systemId"], run.event["payload"]["value"], run.context_key) == ("shop", 12.5, "shop")
 
@@ -363,3 +365,41 @@ def test_events_in_thousands_start_their_runs_each_once(stand: Stand) -> None:
             post_event(stand.hands.db, "manual", {}, automation=uid)
     stand.engine()
     stand.until(lambda: len(stand.seen.runs(limit=1000, status=["success"])) == 450)
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+def test_an_event_between_arming_and_keeping_a_wait_ends_it(stand: Stand) -> None:
+    stand.automation("a", HOOK, actions=[{"waitForTrigger": {"event": "incident.resolved"}}, HELLO])
+    stand.apply()
+    stand.engine()
+    by_hand(stand, "a")
+    stand.waiting()
+    # As if the wait had been kept a moment after the event that it was armed for was judged.
+    stand.hands.db.run("update automation_wait set event = 'later'")
+    stand.at += 1
+    stand.seen.post("incident.resolved", {"incidentId": "i"})
+    stand.until(stand.settled)
+    stand.hands.db.run("update automation_wait set event = 'incident.resolved'")
+    assert [run.status for run in stand.ended()] == ["success"]
+
+
+def test_a_trigger_that_cant_be_judged_holds_up_no_other_and_isnt_tried_at_every_turn(stand: Stand) -> None:
+    stand.automation("a", {"event": "automation.interval@1", "config": {"intervalSeconds": 60}})
+    stand.automation("b", {"event": "automation.interval@1", "config": {"intervalSeconds": 60}})
+    stand.apply()
+    broken = (
+        """update resource set body = replace(body, '"intervalSeconds":60', '"intervalSeconds":0') where name = ?"""
+    )
+    stand.engine()
+    stand.until(lambda: len(stand.seen.states()) == 2)
+    stand.end(stand.engines[0])
+    stand.hands.db.run(broken, ("a",))
+    stand.engine()
+    b = stand.uid("Automation", "b")
+    for n in (1, 2):
+        stand.at += 60
+        stand.until(partial(lambda wanted: len(stand.seen.runs(automation=b)) == wanted, n))
+    assert 1 <= stand.engines[1].tally.faults <= 3
+    stand.events.clear()

@@ -28,6 +28,9 @@ AT_ONCE = 100
 NUMBERS_EVERY, NUMBERS_AT_ONCE = 5.0, 200
 """Seconds between two looks at watched numbers, and how many of them are looked at then, one after the other."""
 _ABOUT_SYSTEMS = HEALTH | {CHECK_FAILED, NUMERIC}
+_PUT_OFF = 60.0
+_REMEMBERED, _MOST_RECENT = 5.0, 500
+"""Seconds for which an event may find a wait that was armed before it and is kept a little later, and of how many."""
 _MAINTENANCE = frozenset({"maintenance.started", "maintenance.completed"})
 
 
@@ -61,6 +64,7 @@ class Leader:
         self._held_back: Suppression | None = None
         self._system_names: list[str] | None = None
         self._faults: list[str] = []
+        self._recent: list[Event] = []
 
     def turn(self, held: Held, look: Look) -> Turned:
         """Take what happened, if it is this worker that leads. Raises ``StoreError``."""
@@ -108,7 +112,7 @@ class Leader:
         self._held_back = suppression(held.db) if looking else None
         firings = [firing for each in told for event in each.events for firing in self._judge(triggers, event)]
         if not more:  # a dwell isn't over before everything is seen that could have ended it
-            firings += self._guard(partial(triggers.due, look.now))
+            firings += self._due(triggers, look.now)
             firings += self._numbers(held, triggers, look.now)
         wakes = self._wakes(held, told, look.now)
         put, dropped = triggers.memory.changes()
@@ -154,6 +158,16 @@ class Leader:
             self._tally.faults += 1
             self._faults.append(f"a trigger can't be evaluated: {type(error).__name__}: {error}")
             return []
+
+    def _due(self, triggers: Triggers, now: float) -> list[Firing]:
+        """What fires by the clock. What can't be judged is put off, so that it isn't tried again at every turn."""
+        found: list[Firing] = []
+        for row in triggers.memory.due(now):
+            faults = len(self._faults)
+            found += self._guard(partial(triggers.come, row, now))
+            if len(self._faults) > faults:
+                triggers.memory.put(row._replace(due_at=now + _PUT_OFF))
+        return found
 
     def _numbers(self, held: Held, triggers: Triggers, now: float) -> list[Firing]:
         """Look at the next few of the watched numbers."""
@@ -202,14 +216,18 @@ class Leader:
     # -- who waits for it ----------------------------------------------------------------------------------------------
 
     def _wakes(self, held: Held, told: Iterable[Told], now: float) -> list[Wake]:
+        """What came a moment ago is looked at once more: a wait that was armed before may have been kept since."""
         events = [event for each in told for event in each.events]
-        names = {event.name for event in events}
-        changed = {event.context_key for event in events if event.name in HEALTH}
-        until = bool(changed) or bool(names & _MAINTENANCE)
-        if not names:
+        self._recent = [event for event in self._recent if 0 <= now - event.at < _REMEMBERED]
+        if not events and not self._recent:
             return []
+        changed = {event.context_key for event in events if event.name in HEALTH}
+        names = {event.name for event in events}
+        until = bool(changed) or bool(names & _MAINTENANCE)
+        events = [*self._recent, *events]
+        self._recent = events[-_MOST_RECENT:]
         found: list[Wake] = []
-        for wait in held.automating.waits(names, until=until):
+        for wait in held.automating.waits({event.name for event in events}, until=until):
             if wait.event is None:
                 if names & _MAINTENANCE or self._looks_at(held, wait, changed):
                     found.append(Wake(wait.run))
