@@ -161,3 +161,19 @@ def test_an_interrupted_apply_says_so_and_leaves_nothing(
     assert holder.generation() == 0
     holder.close()
     assert "Applied as generation 1" in on_postgres("apply").out
+
+
+def test_of_applies_at_once_one_does_it_and_the_others_find_it_done(
+    on_postgres: Command, address: str, shop: Repo
+) -> None:
+    command = [sys.executable, "-m", "reconciler", "apply", "-C", str(shop.path), "--lock-timeout", "60s"]
+    env = {**os.environ, "GITOPS_STORE": address}
+    with ExitStack() as running:
+        applies = [
+            running.enter_context(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True))
+            for _ in range(3)
+        ]
+        said = [apply.communicate(timeout=60)[0] for apply in applies]
+    assert [apply.returncode for apply in applies] == [0] * 3
+    assert sum("Applied as generation 1" in text for text in said) == 1
+    assert [row["generation"] for row in on_postgres("history", "--format", "json").json["generations"]] == [1]
