@@ -113,6 +113,7 @@ async def parallel(walker: Walker, here: Here) -> Came:
         if came.how in ("on", "failed"):
             through[str(index)] = came.reason
             walker.memory.forget(inner.path)
+            walker.memory.join(inner.path, here.path)
             walker.done()
             await walker.settle()
         return came

@@ -10,6 +10,8 @@ from reconciler.base.diagnostics import Path
 
 _STEP = re.compile(r"([A-Za-z]+)|\[([0-9]+)\]")
 
+_BRANCH = re.compile(r"\.parallel\[[0-9]+\]")
+
 
 def steps(path: str) -> Path:
     """The parts of a path: names and indexes."""
@@ -35,6 +37,11 @@ def block_at(spec: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
     except (KeyError, IndexError, TypeError):
         return None
     return found if isinstance(found, Mapping) else None
+
+
+def branch_of(path: str) -> str:
+    """The innermost branch of a ``parallel`` that a place lies in; empty outside of any."""
+    return path[: max((match.end() for match in _BRANCH.finditer(path)), default=0)]
 
 
 def below(path: str, container: str) -> bool:

@@ -7,6 +7,8 @@ two. ``open`` maps the paths of blocks that were entered, and of lists that were
   what it decided: ``taken`` (choose), ``items``, ``round``, ``rounds`` (repeat), ``out`` (parallel: branches that are
   through), ``failed`` (why; it isn't tried again)
 - a list: ``next``, the index of the first block that isn't through
+
+``resume`` has the payload that the last wait of each branch of a ``parallel`` ended with, under the path of the branch.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.automate.paths import below
+from reconciler.automate.paths import below, branch_of
 from reconciler.automate.port import Wait
 from reconciler.automate.rendering import Broken
 from reconciler.base.canonical import dumps, loads
@@ -37,7 +39,7 @@ class Memory:
         self.open: dict[str, dict[str, Any]] = {}
         self.variables: dict[str, Any] = {}
         self.artifacts: dict[str, Any] = {}
-        self.resume: Any = None
+        self.resume: dict[str, Any] = {}
         self.end: tuple[str, str | None, str] | None = None
         self._size = 0
 
@@ -74,6 +76,20 @@ class Memory:
         """Drop a block or a list with all that lies inside."""
         for each in [known for known in self.open if known == path or below(known, path)]:
             del self.open[each]
+
+    def resumed(self, path: str) -> Any:
+        """What the last wait before a place ended with: in its own branch, or before that began."""
+        while path:
+            branch = branch_of(path)
+            if branch in self.resume:
+                return self.resume[branch]
+            path = branch.rpartition(".parallel[")[0]
+        return self.resume.get("")
+
+    def join(self, branch: str, path: str) -> None:
+        """A branch of the block at ``path`` is through: what its last wait ended with is what comes behind it sees."""
+        if branch in self.resume:
+            self.resume[branch_of(path)] = self.resume.pop(branch)
 
     def keep(self, holder: dict[str, Any], values: Mapping[str, Any], what: str) -> None:
         """Put values into a part of the memory, unless it becomes too large: :class:`Broken` then, and nothing is."""

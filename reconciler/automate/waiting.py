@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.automate import rendering
 from reconciler.automate.conditions import changes_at, judge
+from reconciler.automate.paths import branch_of
 from reconciler.automate.rendering import Broken
 from reconciler.automate.steps import ARMED, ON, WAITING, Came, Here
 from reconciler.base.durations import parse_duration
@@ -36,8 +37,9 @@ async def wait_for_trigger(walker: Walker, here: Here) -> Came:
         if wait is None:
             return WAITING
         payload = None if wait.payload is None else dict(wait.payload)
-        walker.memory.resume = None
-        walker.memory.keep(walker.memory.__dict__, {"resume": payload}, "the payload of the event")
+        resume, branch = walker.memory.resume, branch_of(here.path)
+        resume.pop(branch, None)
+        walker.memory.keep(resume, {branch: payload}, "the payload of the event")
         return Came("on", result={"resumed": "timeout" if payload is None else "event"})
     key = wanted.get("contextKey")
     rendered = None if key is None else rendering.text(key, walker.scope(here), "waitForTrigger.contextKey")

@@ -174,7 +174,8 @@ class Walker:
     def scope(self, here: Here) -> Scope:
         """What the templates of a block see now."""
         memory = self.memory
-        more = {"variables": dict(memory.variables), "repeat": dict(here.round), "resume": {"payload": memory.resume}}
+        resume = {"payload": memory.resumed(here.path)}
+        more = {"variables": dict(memory.variables), "repeat": dict(here.round), "resume": resume}
         return Scope(self.started, self.world, artifacts=self._artifacts, more=more)
 
     def over(self, here: Here) -> Wait | None:

@@ -300,6 +300,33 @@ def test_a_wait_is_over_by_its_event_alone(stage: Staged) -> None:
     assert run.step("actions[0]").result == {"resumed": "event"}
 
 
+def test_each_branch_sees_what_its_own_wait_ended_with(stage: Staged) -> None:
+    run = stage(
+        """
+        - waitForTrigger: {event: incident.created}
+        - parallel:
+            - - {action: log@1, config: {message: "before {{ resume.payload.n }}"}}
+              - waitForTrigger: {event: incident.resolved}
+              - {action: log@1, config: {message: "a {{ resume.payload.n }}"}}
+              - {action: log@1, config: {message: "a {{ resume.payload.n }}"}}
+            - - waitForTrigger: {event: incident.updated, timeout: 1h}
+              - {action: log@1, config: {message: "b {{ resume.payload.n }}"}}
+              - parallel: [{action: log@1, config: {message: "b {{ resume.payload.n }}"}}]
+              - delay: 1m
+        - {action: log@1, config: {message: "after {{ resume.payload.n }}"}}
+        """
+    )
+    assert run.walk().status == "waiting"
+    run.happens("incident.created", {"n": 0})
+    assert run.walk().status == "waiting"
+    run.happens("incident.resolved", {"n": 1})
+    run.happens("incident.updated", {"n": 2})
+    assert run.finish().status == "success"
+    assert run.told[0] == "before 0"
+    assert sorted(run.told[1:5]) == ["a 1", "a 1", "b 2", "b 2"]
+    assert run.told[5:] == ["after 2"]
+
+
 def test_a_wait_that_stands_nowhere_matches_nothing(stage: Staged) -> None:
     run = stage(WAIT)
     run.walk()
