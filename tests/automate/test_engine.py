@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.flows.work.events import AutomationEnded, AutomationStarted
+from reconciler.flows.work.events import AutomationEnded, AutomationStarted, Fault
 from reconciler.store.incidents import Author
 from reconciler.store.sql_maintenances import SqlMaintenances
 from tests.servers.automations import HELLO, Stand
@@ -401,5 +401,7 @@ def test_a_trigger_that_cant_be_judged_holds_up_no_other_and_isnt_tried_at_every
     for n in (1, 2):
         stand.at += 60
         stand.until(partial(lambda wanted: len(stand.seen.runs(automation=b)) == wanted, n))
+    stand.end(stand.engines[1])
     assert 1 <= stand.engines[1].tally.faults <= 3
+    assert all("can't be evaluated" in event.sentence for event in stand.events if isinstance(event, Fault))
     stand.events.clear()
