@@ -40,11 +40,11 @@ def _cell(c: Cell) -> dict[str, Any]:
         "unknownSliceCount": c.unknown,
         "pausedSliceCount": c.paused,
         "checks": [seen_json(s) for s in c.seen],
-        "regional": [_regional(r) for r in c.regional],
+        "regional": [regional_json(r) for r in c.regional],
     }
 
 
-def _regional(r: Regional) -> dict[str, Any]:
+def regional_json(r: Regional) -> dict[str, Any]:
     """A check over its regions."""
     return {
         "check": r.check,

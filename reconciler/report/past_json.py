@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.flows.health import seen
+from reconciler.flows.health import Regional, seen
 from reconciler.flows.runs import Digest, Past
 from reconciler.model.slice import SliceName
 from reconciler.report.diagnostics_json import FORMAT
-from reconciler.report.health_json import seen_json
+from reconciler.report.health_json import regional_json, seen_json
 from reconciler.report.moments import iso
 from reconciler.report.run_json import name_json, run_json, transition_json
 
@@ -17,11 +17,13 @@ from reconciler.report.run_json import name_json, run_json, transition_json
 def past_json(past: Past, *, detail: bool) -> dict[str, Any]:
     """How it stands in each region, its runs and its changes of health, both newest first."""
     name = past.slice.name
+    states = [seen(name.check, state, past.observed) for state in past.states]
     return {
         "format": FORMAT,
         **name_json(name),
         "at": iso(past.at),
-        "states": [seen_json(seen(name.check, state, past.observed)) for state in past.states],
+        "states": [seen_json(each) for each in states],
+        "regional": regional_json(Regional.of(name.check, states)) if len(states) > 1 else None,
         "runs": [run_json(told, detail=detail) for told in past.runs],
         "transitions": [transition_json(t) for t in past.transitions],
     }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.base.durations import format_duration
-from reconciler.flows.health import seen
+from reconciler.flows.health import Regional, seen
 from reconciler.flows.runs import Digest, Past, Told
 from reconciler.model.run import Outcome
 from reconciler.model.slice import SliceName
-from reconciler.report.health_text import LOOKS, MARKS, WORDS, reason, shortened
+from reconciler.report.health_text import LOOKS, MARKS, WORDS, reason, regions_failing, shortened
 from reconciler.report.moments import moment, span, took
 from reconciler.report.run_text import outcome, run_text
 from reconciler.report.style import Style, safe
@@ -72,8 +72,9 @@ def _standing(past: Past, style: Style) -> Iterator[str]:
     """A line for each region: health, since when, how often it runs."""
     if not past.states:
         yield f"{style(safe(str(past.slice.name)), 'bold')}: not scheduled yet"
-    for state in past.states:
-        now = seen(past.slice.name.check, state, past.observed)
+    found = [seen(past.slice.name.check, state, past.observed) for state in past.states]
+    for now in found:
+        state = now.state
         word = style(f"{MARKS[now.standing]} {WORDS[now.standing]}", LOOKS[now.standing])
         region = f" ({safe(state.region)})" if state.region else ""
         at = now.state.since
@@ -83,6 +84,9 @@ def _standing(past: Past, style: Style) -> Iterator[str]:
         said = reason(now, past.at)
         if said:
             yield f"  {safe(said)}"
+    together = Regional.of(past.slice.name.check, found) if len(found) > 1 else None
+    if together is not None and together.failing:
+        yield safe(regions_failing(together))
 
 
 def _nothing(past: Past) -> str:
