@@ -17,6 +17,8 @@ from reconciler.store.pg_settings import PgSettings
 OLDEST = 15
 _KEEPALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 _TRIES = 5
+_VANISHED = "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3"
+"""A lock of somebody who has gone without a word is let go after a minute, as the server asks whether he is there."""
 _loaded: ModuleType | None = None
 
 
@@ -60,7 +62,7 @@ def connect(address: str, settings: PgSettings, application: str = "gitops") -> 
         if pooler:
             db.prepare_threshold = None  # the next transaction may meet another server
         else:
-            db.execute(_session(settings))
+            db.execute(f"{limits(settings)}; {_VANISHED}")
     except BaseException:
         db.close()
         raise
@@ -82,15 +84,12 @@ def _unheard(_: Any) -> None:
     """Notices, as of a table that exists, are for nobody."""
 
 
-def _session(settings: PgSettings) -> str:
-    """Settings of a session, in one message.
-
-    A lock of somebody who has vanished without a word is let go after a minute, as the server asks whether it is alive.
-    """
+def limits(settings: PgSettings, *, local: bool = False) -> str:
+    """Statements for how long a session, or a transaction (``local``), waits for locks, and may do nothing in one."""
+    word = "set local" if local else "set"
     return (
-        f"set lock_timeout = {settings.lock_timeout_ms}; "
-        f"set idle_in_transaction_session_timeout = {settings.lock_idle_tx_timeout_ms}; "
-        "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3"
+        f"{word} lock_timeout = {settings.lock_timeout_ms}; "
+        f"{word} idle_in_transaction_session_timeout = {settings.lock_idle_tx_timeout_ms}"
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from reconciler.base.errors import StoreError, StoreTooNew
 from reconciler.store.address import shown
 from reconciler.store.database import Database
-from reconciler.store.pg_connect import connect, driver, pooled
+from reconciler.store.pg_connect import connect, driver, limits, pooled
 from reconciler.store.pg_errors import damaged, translated
 from reconciler.store.pg_settings import PgSettings, pg_settings
 from reconciler.store.schema import DIALECTS, KNOWN, steps
@@ -74,6 +74,8 @@ class PostgresDatabase:
             self._db, self.pooler, self.readonly, careless = connect(address, self.settings, application)
             # Whatever else the server or the user of the database is set to.
             self._begin = "begin isolation level read committed"
+            if self.pooler:  # a setting of the session would stay there for the next client
+                self._begin += f"; {limits(self.settings, local=True)}"
             self._lasting = "; set local synchronous_commit = on" if careless else ""
             try:
                 self._prepare(create=create, insist=insist)
@@ -216,8 +218,8 @@ class PostgresDatabase:
             yield
             return
         # Whoever plans does so between two statements, for as long as it takes.
-        settings = "" if self.pooler else "; set local idle_in_transaction_session_timeout = 0"
-        with self._within(f"begin isolation level repeatable read read only{settings}"):
+        settings = "set local idle_in_transaction_session_timeout = 0"
+        with self._within(f"begin isolation level repeatable read read only; {settings}"):
             yield
 
     @contextmanager

@@ -33,6 +33,8 @@ def test_in_session_mode_everything_works(kit: Kit, bouncers: dict[str, PgBounce
             assert store.generation() == n
             assert isinstance(store.db, PostgresDatabase)
             assert store.db.pooler
+            with store.db.transaction():
+                assert store.db.rows("select current_setting('lock_timeout')") == [("30s",)]
             kit.sound(store)
 
 
