@@ -57,19 +57,26 @@ def lasted(found: Incident, now: float) -> str:
     return span((found.resolved or now) - found.at)
 
 
-def maintenances_table(found: Sequence[Maintenance], style: Style) -> Iterator[str]:
+def maintenances_table(found: Sequence[Maintenance], now: float, style: Style) -> Iterator[str]:
     """A line for each."""
-    rows = [[m.id, phase(m), _places(m.systems), moment(m.starts), _until(m), recurs(m) or "-", m.title] for m in found]
+    rows = [
+        [m.id, phase(m, now), _places(m.systems), moment(m.starts), _until(m), recurs(m) or "-", m.title] for m in found
+    ]
     return table(["MAINTENANCE", "STATUS", "SYSTEMS", "FROM", "TO", "RECURS", "TITLE"], rows, style)
 
 
 def maintenance_text(
-    found: Maintenance, following: Sequence[tuple[float, float]], held: Sequence[HeldBack], style: Style
+    found: Maintenance,
+    now: float,
+    style: Style,
+    *,
+    following: Sequence[tuple[float, float]],
+    held: Sequence[HeldBack],
 ) -> Iterator[str]:
     """One in full. ``following``: the times that are to come, where it recurs; ``held`` is what it held back."""
     yield style(safe(f"{found.id}: {found.title}"), "bold")
     rows = [
-        ("Status", phase(found)),
+        ("Status", phase(found, now)),
         ("Systems", _places(found.systems)),
         ("From", moment(found.starts)),
         ("To", _until(found)),
@@ -117,9 +124,13 @@ def now_lines(now: Now, style: Style) -> Iterator[str]:
         yield style(f"{count(now.dead_letters, 'dead letter')}: gitops delivery list --dead", "yellow")
 
 
-def phase(found: Maintenance) -> str:
-    """How it stands, in a word."""
-    return "going on" if found.status == "active" else found.status
+def phase(found: Maintenance, now: float) -> str:
+    """How it stands, in a word: by its times, which hold whether or not a worker was there to see them come."""
+    if found.ended is not None:
+        return found.status
+    if found.covers(now):
+        return "going on"
+    return "over" if found.cron is None and found.ends is not None and found.ends <= now else "scheduled"
 
 
 def recurs(found: Maintenance) -> str | None:

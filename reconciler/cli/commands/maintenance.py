@@ -45,7 +45,7 @@ def list_maintenances(where: Where, output: Output, *, system: str | None, every
     elif found:
         from reconciler.report.incidents_text import maintenances_table
 
-        output.lines(maintenances_table(found, output.style))
+        output.lines(maintenances_table(found, store.clock(), output.style))
     else:
         output.lines(["There are no maintenances." if everything else "No maintenance goes on, and none is planned."])
 
@@ -76,7 +76,7 @@ def show(where: Where, output: Output, *, id_: str) -> None:
         return
     from reconciler.report.incidents_text import maintenance_text
 
-    output.lines(maintenance_text(found, following, held, output.style))
+    output.lines(maintenance_text(found, store.clock(), output.style, following=following, held=held))
 
 
 @command.command(cls=Command)
