@@ -26,15 +26,18 @@ def account_faults(
     grants: Sequence[tuple[str, str]],
     world: World,
     locate: Callable[[Resource, Fault], Diagnostic],
+    *,
+    mild: bool = False,
 ) -> Iterator[Diagnostic]:
-    """Of automations among these resources whose account is known. In documents of version 1 they are warnings."""
+    """Of automations among these resources whose account is known. Warnings in documents of version 1, and where
+    ``mild``."""
     for r in resources:
         bound = next((x for x in r.references if x.kind == _KIND), None) if r.key.kind == "Automation" else None
         account = None if bound is None else world.find(Key(_KIND, bound.name))
         if bound is None or account is None or world.excused(account.key):
             continue
         bounds, body = Bounds.of(bound.name, world.body(account)), world.body(r)
-        severity: Severity = "warning" if bound.lenient else "error"
+        severity: Severity = "warning" if mild or bound.lenient else "error"
         for fault in (*_beyond(body, bounds, severity, world), *_bound(source, account, bounds, grants, bound)):
             yield locate(r, fault)
 

@@ -47,6 +47,9 @@ class Start:
     failed_names: Collection[str] = ()
     external: Mapping[str, Sequence[str]] = field(default_factory=dict)
     grants: Sequence[tuple[str, str]] = ()
+    past: bool = False
+    """It was applied once already: what accounts may not do any more is told, and doesn't keep anybody from going
+    back. It holds when it is done."""
     older: Callable[[Work, Uids, Collection[int]], Mapping[SliceKey, str]] | None = None
     """Tells the slices there were, of the work that was rendered and of these systems whole, where no store does."""
 
@@ -88,8 +91,9 @@ def resolve(start: Start, reader: Known, progress: Progress) -> Resolved:
         identity={**(journal.lost(start.previous) if journal else {}), **start.identity},
         rewritten=start.same if start.renewed else (),
     )
-    diagnostics += link.reference_faults(world, list(fresh.values()), start.external, start.locate)
-    diagnostics += account_faults(start.source, list(fresh.values()), start.grants, world, start.locate)
+    rows = list(fresh.values())
+    diagnostics += link.reference_faults(world, rows, start.external, start.locate)
+    diagnostics += account_faults(start.source, rows, start.grants, world, start.locate, mild=start.past)
     diagnostics += link.broken_by_removal(world, start.external, lambda s, f: start.locate(s.resource, f))
     diagnostics += link.membership_faults(world, fresh.values(), start.external, start.locate)
     diagnostics += link.cycle_faults(world, fresh.values(), start.locate)

@@ -49,6 +49,7 @@ def plan_rollback(
             everything=outside > 0,
             journal=Journal(reader, row.name) if outside > 0 else None,
             identity=_identity(reader, target, previous),
+            past=True,
         )
         resolved = resolve(start, reader, progress or Silent())
         if any(d.severity == "error" for d in resolved.diagnostics):

@@ -8,7 +8,9 @@ import pytest
 
 from reconciler.base.diagnostics import Diagnostic
 from reconciler.flows.check_changed import check
+from reconciler.flows.rollback import plan_rollback
 from reconciler.flows.settings import Settings
+from reconciler.model.plan import Action
 from reconciler.source.delta import TreeDelta
 from reconciler.store.sql_writer import SqlStore
 
@@ -88,6 +90,18 @@ def test_what_changed_finds_automations_of_an_account(kit: Kit, before: str | No
     gone = {name: text for name, text in narrow.items() if name != "oncall.yaml"}
     found = check(TreeDelta(kit.files(narrow), kit.files(gone)), Settings(), name="shop").diagnostics
     assert said(found) == [("unresolved-reference", "a.yaml:5:10")]
+
+
+def test_going_back_is_not_refused_for_what_an_account_may_no_longer_do(kit: Kit, memory: SqlStore) -> None:
+    kit.apply(memory, {"oncall.yaml": account(kit, "*"), **kit.shop()}, source="base")
+    first = kit.apply(memory, {"a.yaml": AUTOMATION}, source="team").generation
+    kit.apply(memory, {"a.yaml": AUTOMATION.replace("hello", "changed")}, source="team")
+    kit.apply(memory, {"oncall.yaml": account(kit, "incident.*"), **kit.shop()}, source="base")
+    plan = plan_rollback(memory, first, "team")
+    assert [(d.code, d.severity) for d in plan.warnings] == [("permission-missing", "warning")]
+    assert [(str(c.key), c.action.value) for c in plan.resources if c.action is not Action.KEEP] == [
+        ("Automation react", "update")
+    ]
 
 
 def test_documents_of_version_1_are_warned(kit: Kit, memory: SqlStore) -> None:
