@@ -77,8 +77,7 @@ def resolve(start: Start, reader: Known, progress: Progress) -> Resolved:
     journal = start.journal
     others = _others(reader, world, start)
     free = {k: s for k, s in others.items() if _free(s)}
-    active = [s for k, s in others.items() if k not in free]
-    diagnostics += link.ownership_faults(fresh, active, start.locate)
+    diagnostics += link.ownership_faults(fresh, [s for k, s in others.items() if k not in free], start.locate)
     diagnostics += grant_faults(start.source, start.resources, start.grants, start.locate)
     changes = match(
         start.previous,
@@ -118,8 +117,7 @@ def resolve(start: Start, reader: Known, progress: Progress) -> Resolved:
     if journal:
         slices += journal.mend(whole, renderer.slices)
         slices.sort(key=lambda c: (c.action.rank, c.key))
-    names = _names(reader, slices, uids)
-    return Resolved(changes, slices, names, diagnostics, world, renderer.slices, uids.known)
+    return Resolved(changes, slices, _names(reader, slices, uids), diagnostics, world, renderer.slices, uids.known)
 
 
 class Uids:
