@@ -25,8 +25,10 @@ _APPLY: Mapping[str, str] = {
     "setting": "select, insert, update",
     "outside": "select, delete",
     **dict.fromkeys(("schema_version", "schedule", "run", "transition", "worker", "region", "pause"), "select"),
+    **dict.fromkeys(("delivery", "incident", "maintenance"), "select"),
 }
-"""What an apply writes, the history apart, which nobody may delete; and what tells whether health got worse."""
+"""What an apply writes, the history apart, which nobody may delete; and what tells whether health got worse, as gitops
+status does."""
 
 _SECRET = "environment, name, key_id, at, actor"
 """Of secrets everything but what is secret."""

@@ -83,7 +83,7 @@ def test_who_may_write_what(store: Addresses) -> None:
     assert not any(p & {"truncate", "references", "trigger"} for had in (apply, worker, read) for p in had.values())
     assert {t for t, p in apply.items() if p & set(WRITES)} == {*HISTORY, "outside"} - {"schema_version"}
     assert {t for t, p in apply.items() if "delete" in p} == {"blob", "edge", "outside", "source_grant"}
-    assert not apply.keys() & {"secret", "automation_run", "event", "delivery", "pgqueuer", "fence", "leader"}
+    assert not apply.keys() & {"secret", "automation_run", "event", "pgqueuer", "fence", "leader"}
     written = {t for t, p in worker.items() if p & set(WRITES)}
     assert written == everything - {*HISTORY, "outside", "secret"} - unused
     assert worker.keys() == everything - unused
@@ -161,6 +161,7 @@ def test_each_does_what_it_is_for(store: Addresses, gitops: Gitops, site: Repo, 
     said(gitops, store.apply, "apply")
     said(gitops, store.apply, "drift")
     said(gitops, store.apply, "history")
+    said(gitops, store.apply, "status")
     said(gitops, store.apply, "rollback", "1", "--force")
     said(gitops, store.apply, "apply", "--force")
     site.remove("more.yaml")
