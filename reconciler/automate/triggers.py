@@ -190,13 +190,13 @@ class Triggers:
         return self._gates(automation, trigger, Event(name, trigger.event, now, payload, None, None, automation.uid))
 
     def _set_clocks(self, now: float) -> None:
-        """First ticks of what is new. Nothing fires for being new, nor for having been changed."""
+        """First ticks of what is new, and of what was reckoned by a clock that has stepped back since. Nothing fires
+        for being new, nor for having been changed."""
         for automation, trigger in (*self._by_event[CRON], *self._by_event[INTERVAL]):
-            what = "cron" if trigger.event == CRON else "interval"
-            if self.memory.get((automation.uid, trigger.index, what, "")) is None:
-                self.memory.put(
-                    Remembered(automation.uid, trigger.index, what, "", first_tick(trigger, now), trigger.digest, {})
-                )
+            key = (automation.uid, trigger.index, "cron" if trigger.event == CRON else "interval", "")
+            row, first = self.memory.get(key), first_tick(trigger, now)
+            if row is None or (row.due_at is not None and first is not None and row.due_at > first):
+                self.memory.put(Remembered(*key, first, trigger.digest, {}))
 
     def _forget(self) -> None:
         """What belongs to automations that are gone, or to triggers that are others now."""

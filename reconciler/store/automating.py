@@ -345,6 +345,10 @@ class Automating(Protocol):
     def cancel(self, run: int, *, reason: str) -> bool:
         """End a run that hasn't; its waits are gone, and whoever is at it learns of it. False where it has ended."""
 
+    def mend_clock(self, *, lease: float) -> None:
+        """After the clock stepped back: no lease lasts longer than ``lease`` seconds, what waits looks again, and what
+        was armed in what is the future by now waits as long from now on."""
+
     def prune(self, *, limit: int = 5000) -> int:
         """Delete runs that ended 30 days ago and events handled 7 days ago; fewer than ``limit``: all is done."""
 

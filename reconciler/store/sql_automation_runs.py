@@ -179,6 +179,22 @@ class RunsGoing:
             next_in_line(self.db, row[0], row[1], now)
         return True
 
+    def mend_clock(self, *, lease: float) -> None:
+        """See the protocol."""
+        with self.db.transaction(lasting=False, locks=("automation runs",)):
+            now = self.db.clock()
+            self.db.run(
+                "update automation_run set lease_until = ? where lease <> 0 and lease_until > ?",
+                (now + lease, now + lease),
+            )
+            self.db.run(
+                "update automation_run set ready_at = ? where ended is null and lease = 0 and ready_at > ?", (now, now)
+            )
+            self.db.run(
+                "update automation_wait set due_at = due_at - (armed_at - ?), armed_at = ? where armed_at > ?",
+                (now, now, now),
+            )
+
     def run_waits(self, run: int) -> list[WaitRow]:
         """See the protocol."""
         rows = self.db.rows(f"select {_WAIT} from automation_wait where run = ? order by armed_at, path", (run,))

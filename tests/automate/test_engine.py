@@ -341,6 +341,25 @@ def test_what_isnt_done_by_then_goes_on_elsewhere_at_once(stand: Stand, web: Sit
     assert next(s.attempts for s in stand.steps(run.id)) == 1, "what was done isn't done again"
 
 
+def test_while_one_ends_another_leads_and_its_runs_stay_its_own(stand: Stand) -> None:
+    slow = {"action": "run_shell@1", "config": {"script": "sleep 3"}}
+    stand.automation("a", HOOK, runAs="bot", actions=[slow, HELLO])
+    stand.automation("b", HOOK)
+    stand.apply()
+    stand.let_time_go_on()
+    first = stand.engine(grace=15.0, lease=0.9)
+    by_hand(stand, "a")
+    stand.until(lambda: stand.seen.runs() and stand.seen.runs()[0].status == "running")
+    first.stop()
+    second = stand.engine(lease=0.9)
+    by_hand(stand, "b")
+    a, b = stand.ended(2)
+    assert (a.status, b.status) == ("success", "success")
+    assert (b.ended or 0) < (a.ended or 0), "it needn't wait until the first is gone"
+    stand.until(lambda: not first.is_alive())
+    assert (first.tally.runs["success"], second.tally.runs["success"]) == (1, 1), "three leases later"
+
+
 def test_its_log_has_a_line_for_each_run(stand: Stand) -> None:
     stand.automation("a", HOOK, actions=[{"stop": {"reason": "no good", "error": True}}])
     stand.apply()

@@ -239,6 +239,16 @@ def test_automation_interval_outlives_a_restart_and_makes_up_for_nothing(stage: 
     assert len(stage.go(1)) == 1
 
 
+@pytest.mark.parametrize("trigger", [cron("0 * * * *"), interval(3600)])
+def test_a_clock_that_stepped_back_leaves_nothing_in_the_far_future(stage: Stage, trigger: dict[str, Any]) -> None:
+    stage.at = at("2028-01-15T07:30:00+00:00")
+    stage.automation(trigger)
+    stage.at = at("2027-01-15T07:30:00+00:00")
+    stage.restart()
+    assert stage.go(0) == []
+    assert len(stage.go(HOUR)) == 1
+
+
 # -- automation.numeric_state ----------------------------------------------------------------------------------------
 
 

@@ -400,6 +400,20 @@ def test_waits_until_something_holds_are_found_by_any_change(hands: Hands) -> No
     assert [(w.run, w.event) for w in hands.one.waits([], until=True)] == [(claim.run, None)]
 
 
+def test_after_the_clock_stepped_back_nothing_waits_for_the_future(rig: Rig, hands: Hands) -> None:
+    hands.begin(*(hands.start(mode="parallel", most=9) for _ in range(3)))
+    one, two, three = hands.claim()
+    delay = wait(kind="delay", armed_at=rig.at, due_at=rig.at + 60)
+    hands.one.keep([kept(one, snapshot=b"{}", waits=[delay], then="waiting"), kept(two, then="released")])
+    rig.step(-DAY)
+    hands.one.mend_clock(lease=LEASE)
+    first, second = hands.claim()
+    assert [first.run, second.run] == [one.run, two.run]
+    assert [(w.armed_at, w.due_at) for w in first.waits] == [(rig.at, rig.at + 60)]
+    rig.step(LEASE + 1)
+    assert three.run in {claim.run for claim in hands.claim()}, "its lease is over as well"
+
+
 # -- what is kept ----------------------------------------------------------------------------------------------------
 
 

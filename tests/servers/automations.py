@@ -39,6 +39,7 @@ class Stand:
     def __init__(self, kit: Kit, path: Path | str) -> None:
         self.kit, self.path = kit, str(path)
         self.at = START
+        self.moves_since: float | None = None
         self.events: list[Event] = []
         self.documents: dict[str, Any] = {
             "rest.yaml": [
@@ -53,8 +54,16 @@ class Stand:
         self.sandboxes = Sandboxes(shipped_default(), None)
         self._store = open_store(self.path)
         self.hands = open_executing(self.path)
-        self.hands.db.tell_time(lambda: self.at)
+        self.hands.db.tell_time(self.clock)
         self.seen = SqlAutomating(self.hands.db)
+
+    def clock(self) -> float:
+        """What time it is for the store. It stands still unless :meth:`let_time_go_on` was called."""
+        return self.at + (time.monotonic() - self.moves_since if self.moves_since is not None else 0.0)
+
+    def let_time_go_on(self) -> None:
+        """For what is about leases."""
+        self.moves_since = time.monotonic()
 
     def _system(self, name: str, environments: list[str]) -> Any:
         assignment = {"check": "ready", "thresholds": {"degraded": 1, "unhealthy": 1}}
@@ -75,7 +84,7 @@ class Stand:
 
         def opened() -> Database:
             db = open_database(self.path)
-            db.tell_time(lambda: self.at)
+            db.tell_time(self.clock)
             return db
 
         def hands(ask: Asks) -> Hands:

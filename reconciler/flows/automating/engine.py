@@ -32,6 +32,8 @@ _POLL = 0.5
 _BATCH = 0.02
 """Seconds between two turns while there is much to do."""
 _HOUSE, _PRUNE, _COUNT = 5.0, 60.0, 15.0
+_JUMP = 1.0
+"""Seconds by which the store's clock has to step back for what was kept by it to be looked at anew."""
 _PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
@@ -117,9 +119,12 @@ class Engine(threading.Thread):
             while not self._stopping.is_set():
                 wait = await self._turn(desk, leader, runner)
                 await self._rest(wait)
+            with suppress(StoreError):  # another leads at once; whoever asks next finds at least that this is over
+                await desk.do(leader.leave)
             self.released = await self._wind_down(runner)
         finally:
-            await self._end(desk, leader)
+            with suppress(StoreError):
+                await desk.close()
             await hands.aclose()
 
     async def _turn(self, desk: Desk, leader: Leader, runner: Runner) -> float:
@@ -141,7 +146,10 @@ class Engine(threading.Thread):
     def _visit(self, held: Held, leader: Leader, room: int) -> _Came:
         """In the desk's thread."""
         look = held.automating.look()
-        self._offset = look.now - time.monotonic()
+        before, self._offset = self._offset, look.now - time.monotonic()
+        if self._offset < before - _JUMP and before:
+            held.automating.mend_clock(lease=self._lease)
+            leader.mend()
         turned = leader.turn(held, look)
         if turned.leads:
             self._keep_house(held, look.now)
@@ -188,16 +196,12 @@ class Engine(threading.Thread):
         stopped = asyncio.create_task(runner.stop(self._grace))
         while not stopped.done() and not self._at_once.is_set() and time.monotonic() < deadline:
             await asyncio.wait((stopped,), timeout=0.1)
+            with suppress(StoreError):
+                await runner.renew()
         if not stopped.done():
             stopped.cancel()
             return await runner.stop(0.0)
         return stopped.result()
-
-    async def _end(self, desk: Desk, leader: Leader) -> None:
-        with suppress(StoreError):  # whoever asks next finds that it is over
-            await desk.do(leader.leave)
-        with suppress(StoreError):
-            await desk.close()
 
     # -- what is told --------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ NUMBERS_EVERY, NUMBERS_AT_ONCE = 5.0, 200
 """Seconds between two looks at watched numbers, and how many of them are looked at then, one after the other."""
 _ABOUT_SYSTEMS = HEALTH | {CHECK_FAILED, NUMERIC}
 _PUT_OFF = 60.0
+_MOST_BODIES = 1000
 _REMEMBERED, _MOST_RECENT = 5.0, 500
 """Seconds for which an event may find a wait that was armed before it and is kept a little later, and of how many."""
 _MAINTENANCE = frozenset({"maintenance.started", "maintenance.completed"})
@@ -79,6 +80,11 @@ class Leader:
         except BaseException:
             self._forget()
             raise
+
+    def mend(self) -> None:
+        """The clock stepped back: what fires by it is reckoned anew."""
+        self._asked = self._numbered = -1e12
+        self._forget()
 
     def leave(self, held: Held) -> None:
         """Let another lead at once."""
@@ -258,6 +264,8 @@ class Leader:
     def _body(self, held: Held, uid: int, digest: str) -> Automation | None:
         key = (uid, digest)
         if key not in self._bodies:
+            if len(self._bodies) >= _MOST_BODIES:
+                self._bodies.clear()
             body = held.automating.body(uid, digest)
             self._bodies[key] = read(uid, "", "", 0, digest, body) if body is not None else None
         return self._bodies[key]
