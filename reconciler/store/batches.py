@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from reconciler.base.errors import StoreError
 from reconciler.store.database import Database
@@ -56,6 +56,16 @@ def alone(db: Database, name: str) -> Iterator[bool]:
     finally:
         if taken:
             db.rows(f"select pg_advisory_unlock({key})", (name,))
+
+
+def together(db: Database) -> AbstractContextManager[object]:
+    """Inside, statements needn't wait for each other's answers, where these come from afar."""
+    return db.pipelined() if isinstance(db, _Pipelining) else nullcontext()
+
+
+@runtime_checkable
+class _Pipelining(Protocol):
+    def pipelined(self) -> AbstractContextManager[object]: ...
 
 
 def insisting(do: Callable[[], T]) -> T:

@@ -118,8 +118,9 @@ class _Driver:
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
         found = self._run(query, args)
+        rows = found.fetchall()  # in a pipeline nothing is known of the answer before
         names = [column.name for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     async def execute(self, query: str, *args: object) -> str:
         return str(self._run(query, args).statusmessage)

@@ -6,13 +6,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from reconciler.model.run import Run
-from reconciler.model.slice import SliceKey
-from reconciler.store.batches import hold, insisting, unnest
+from reconciler.store.batches import hold, insisting, together, unnest
 from reconciler.store.engine import Engine
 from reconciler.store.executing import Finished, Transition
 from reconciler.store.grid import place
 from reconciler.store.sql_health import Row
-from reconciler.store.sql_runs import ROW, RUN_COLUMNS, Runs, read_run
+from reconciler.store.sql_runs import ROW, RUN_COLUMNS, Place, Runs, read_run
 
 CONDENSING = "condense"
 """The lock that whoever records runs shares, and whoever settles an hour has alone."""
@@ -45,29 +44,31 @@ class PgRuns(Runs):
     def _record(self, done: Sequence[tuple[Run, Finished | None]]) -> list[Transition]:
         return insisting(lambda: super(PgRuns, self)._record(done))
 
-    def _begin(self) -> tuple[float, int]:
-        hold(self.db, CONDENSING, shared=True)
-        sql = f"select {self.db.now}, (select n from progress where what = 'condensed')"
-        ((now, settled),) = self.db.rows(sql)
-        return float(now), int(settled or 0)
-
-    def _rows(self, places: Collection[tuple[SliceKey, str]]) -> dict[tuple[SliceKey, str], Row]:
+    def _begin(self, places: Collection[Place]) -> tuple[float, int, dict[Place, Row]]:
         wanted = {place(key, region): (key, region) for key, region in places}
-        sql = f"select {ROW} from schedule where place = any(?::bigint[]) order by place for no key update"
-        return {wanted[row[0]]: Row(*row) for row in self.db.rows(sql, (sorted(wanted),))}
+        with together(self.db):
+            hold(self.db, CONDENSING, shared=True)
+            said = self.db.run(f"select {self.db.now}, (select n from progress where what = 'condensed')")
+            # Waiting for the lock comes before the look at the mark, each statement by itself.
+            sql = f"select {ROW} from schedule where place = any(?::bigint[]) order by place for no key update"
+            rows = self.db.run(sql, (sorted(wanted),))
+            now, settled = said.fetchone()
+            return float(now), int(settled or 0), {wanted[row[0]]: Row(*row) for row in rows.fetchall()}
 
     def _write(self, runs: list[tuple[Any, ...]], updates: list[tuple[Any, ...]]) -> None:
         if not updates:
             return
-        listed, values = unnest(_RUN_TYPES, runs)
-        insert = f"insert into run ({RUN_COLUMNS}) select * from {listed} on conflict do nothing"
-        if self.db.run(insert, values).rowcount != len(runs):
-            self._squeeze_in(runs)
         # Two runs of one slice in a batch: the row that both changed is written once.
         rows = {row[-1]: (row[0], *row[3:]) for row in updates}
-        listed, values = unnest(_ROW_TYPES, list(rows.values()))
-        self.db.run(_WRITE.replace("{ROWS}", listed), values)
-        self.engine.drop([at for at, row in rows.items() if not row[0]])
+        with together(self.db):
+            listed, values = unnest(_RUN_TYPES, runs)
+            insert = f"insert into run ({RUN_COLUMNS}) select * from {listed} on conflict do nothing"
+            inserted = self.db.run(insert, values)
+            listed, values = unnest(_ROW_TYPES, list(rows.values()))
+            self.db.run(_WRITE.replace("{ROWS}", listed), values)
+            self.engine.drop([at for at, row in rows.items() if not row[0]])
+        if inserted.rowcount != len(runs):
+            self._squeeze_in(runs)
 
     def runs_after(self, position: int, *, limit: int = 1000) -> tuple[int, list[Run]]:
         """See the protocol. A position is the number of a transaction, whose runs come all at once: there may be a few

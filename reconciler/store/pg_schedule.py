@@ -14,11 +14,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from reconciler.model.slice import SliceKey
-from reconciler.store.batches import insisting, unnest
+from reconciler.store.batches import insisting, together, unnest
 from reconciler.store.engine import Engine, Job
 from reconciler.store.executing import Claim
 from reconciler.store.grid import place
-from reconciler.store.progress import progress
 from reconciler.store.sql_schedule import CLAIMED, Schedule, lost
 
 
@@ -50,10 +49,11 @@ class PgSchedule(Schedule):
         return bool(self.db.rows(sql, (list(regions), self.db.clock()))[0][0])
 
     def _claim(self, worker: str, limit: int, regions: tuple[str, ...], lease: float, silent: float) -> list[Claim]:
-        with self.db.transaction():
-            generation = progress(self.db, "generation")
+        with self.db.transaction(), together(self.db):
+            followed = self.db.run("select n from progress where what = 'generation'")
             offered = {offer.job: offer.row for offer in self.engine.offer(worker, regions, limit, lease=lease)}
             jobs = self.engine.consume(worker, regions, limit, silent=silent)
+            generation = int((followed.fetchone() or (0,))[0])
         found, others = {}, []
         for job in jobs:
             row = offered.get(job.id)

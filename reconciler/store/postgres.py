@@ -194,6 +194,12 @@ class PostgresDatabase:
         yield
         self._db.execute("set local gitops.applying = 'off'")
 
+    def pipelined(self) -> AbstractContextManager[object]:
+        """Inside, statements are sent without waiting for what those before them answer, until that is read. Within a
+        transaction, which undoes them all where one fails."""
+        pipeline: AbstractContextManager[object] = self._db.pipeline()
+        return pipeline
+
     def listen(self, channel: str) -> int:
         """Have :meth:`heard` hear of a channel; returns the file descriptor that word of it comes in through."""
         with self.translated():

@@ -23,6 +23,8 @@ RUN_COLUMNS = (
 _INSERT = f"insert into run ({RUN_COLUMNS}) values ({', '.join('?' * 14)}) on conflict do nothing"
 ROW = "place, lease, thresholds, recent, health, since, runs, pace, unseen, unseen_was"
 
+Place = tuple[SliceKey, str]
+"""A slice in a region."""
 Fit = tuple[Run, str, Finished | None]
 """A run as it can be stored, its detail as text, and the claim that it was made for."""
 
@@ -53,8 +55,7 @@ class Runs:
         return self._put_down(_fitted(done))
 
     def _put_down(self, fit: Sequence[Fit]) -> list[Transition]:
-        now, settled = self._begin()
-        rows = self._rows({(run.key, run.region) for run, _, _ in fit})
+        now, settled, rows = self._begin({(run.key, run.region) for run, _, _ in fit})
         judge = Judge(self.db, now, (run.key.system for run, _, _ in fit))
         runs: dict[tuple[SliceKey, str, float], tuple[Any, ...]] = {}
         updates, failed = [], []
@@ -75,9 +76,14 @@ class Runs:
         post_failures(self.db, failed)
         return transitions
 
-    def _begin(self) -> tuple[float, int]:
-        """The time, and until when hours are condensed."""
-        return self.db.clock(), progress(self.db, "condensed")
+    def _begin(self, places: Collection[Place]) -> tuple[float, int, dict[Place, Row]]:
+        """The time, until when hours are condensed, and the rows of the schedule, of those that are there."""
+        rows = {}
+        for key, region in places:
+            found = self.db.run(f"select {ROW} from schedule where {WHERE}", (*key, region)).fetchone()
+            if found:
+                rows[key, region] = Row(*found)
+        return self.db.clock(), progress(self.db, "condensed"), rows
 
     def _counts(self, run: Run, row: Row, finished: Finished | None) -> bool:
         """Whether it may be recorded: by its lease, and where nobody leased it, if it wasn't recorded before."""
@@ -85,15 +91,6 @@ class Runs:
             return row.lease == finished.claim.lease
         sql = 'select 1 from run where system = ? and "check" = ? and environment = ? and slot = ? and region = ?'
         return not self.db.rows(sql, (*run.key, run.slot, run.region))
-
-    def _rows(self, places: Collection[tuple[SliceKey, str]]) -> dict[tuple[SliceKey, str], Row]:
-        """The rows of the schedule, of those that are there."""
-        rows = {}
-        for key, region in places:
-            found = self.db.run(f"select {ROW} from schedule where {WHERE}", (*key, region)).fetchone()
-            if found:
-                rows[key, region] = Row(*found)
-        return rows
 
     def _write(self, runs: list[tuple[Any, ...]], updates: list[tuple[Any, ...]]) -> None:
         if runs and self.db.many(_INSERT, runs) != len(runs):
