@@ -130,7 +130,7 @@ def _store(ctx: click.Context) -> SqlStore | None:
     overrides = {"store": address} if address else {}
     try:
         where = Where(Path(ctx.params.get("directory") or "."), None, False, overrides)
-        store = open_to_read(where.settled().store)
+        store = open_to_read(where.settled().store, patient=False)
         ctx.call_on_close(store.close)
         return store
     except Exception:

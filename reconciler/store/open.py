@@ -72,10 +72,11 @@ def _postgres_executing(address: str) -> SqlExecuting:
         raise
 
 
-def open_to_read(address: str, *, shared: bool = False) -> SqlStore:
-    """Open for planning. A store that isn't there yet reads as empty and isn't made. ``shared``: see ``Database``."""
+def open_to_read(address: str, *, shared: bool = False, patient: bool = True) -> SqlStore:
+    """Open for planning. A store that isn't there yet reads as empty and isn't made. ``shared``: see ``Database``; who
+    isn't ``patient`` gives up on a server that doesn't answer as soon as can be."""
     if is_postgres(address):
-        return _postgres_to_read(address, shared)
+        return _postgres_to_read(address, shared, patient)
     path = store_path(address)
     if path == MEMORY or not Path(path).exists():
         return SqlStore(SqliteDatabase(MEMORY, shared=shared))
@@ -87,10 +88,12 @@ def open_to_read(address: str, *, shared: bool = False) -> SqlStore:
         raise
 
 
-def _postgres_to_read(address: str, shared: bool) -> SqlStore:
+def _postgres_to_read(address: str, shared: bool, patient: bool) -> SqlStore:
+    from reconciler.store.pg_settings import pg_settings
     from reconciler.store.postgres import PostgresDatabase
 
-    db = PostgresDatabase(address, create=False)
+    settings = pg_settings() if patient else pg_settings()._replace(pool_connection_timeout_ms=1)
+    db = PostgresDatabase(address, create=False, settings=settings)
     if db.tables:
         return SqlStore(db)
     db.close()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -161,6 +163,16 @@ def test_an_interrupted_apply_says_so_and_leaves_nothing(
     assert holder.generation() == 0
     holder.close()
     assert "Applied as generation 1" in on_postgres("apply").out
+
+
+def test_a_completion_doesnt_wait_for_a_server_that_is_silent(gitops: Gitops, shop: Repo) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        line = f"gitops get -C {shop.path} --store postgresql://u@127.0.0.1:{silent.getsockname()[1]}/db System/"
+        given = {"_GITOPS_COMPLETE": "fish_complete", "COMP_WORDS": line, "COMP_CWORD": "System/"}
+        started = time.monotonic()
+        ran = gitops.process(env=given)
+    assert (ran.code, ran.err) == (0, "")
+    assert time.monotonic() - started < 8
 
 
 def test_of_applies_at_once_one_does_it_and_the_others_find_it_done(
