@@ -20,6 +20,7 @@ from reconciler.model.run import Run
 from reconciler.store.executing import Claim, Finished
 from reconciler.store.open import open_executing
 from reconciler.store.sql_executing import SqlExecuting
+from tests.servers.relay import relay
 from tests.servers.sources import ServedSource
 from tests.servers.store_postgres import StorePostgres
 from tests.servers.targets import Targets, targets
@@ -240,4 +241,33 @@ def test_a_server_that_crashes_loses_nothing_that_it_acknowledged(
     assert_one_at_a_time(of_workers)
     assert len(of_workers) == sum(there.answered.values()), "what was finished meanwhile was stored afterwards"
     assert max(there.together.values()) == 1
+    idle(store, server)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_cut_off_is_relieved_and_comes_back(
+    store: ServedSource, there: Targets, server: StorePostgres
+) -> None:
+    """Its host reaches the targets, but the server no more; nobody tells it, and its connection looks alive."""
+    names = [f"c{i}" for i in range(12)]
+    for name in names:
+        there.delay[f"/{name}"] = 0.3
+    watch(store, there, names)
+    database = store.address.rpartition("?")[0].rpartition("/")[2]
+    with relay(f"{server.folder}/.s.PGSQL.{server.port}") as way:
+        far = f"postgresql://postgres@127.0.0.1:{way.port}/{database}?sslmode=disable&gssencmode=disable"
+        with worker_process(far, *LEASE) as one, worker_process(store.address, *LEASE) as two:
+            cut, stays = (w.said("started")[0]["worker"] for w in (one, two))
+            until(lambda: {r.worker for r in store.runs()} == {cut, stays})
+            way.cut()
+            began = time.time()
+            every = {s.key for s in store.states()}
+            until(lambda: {r.key for r in store.runs() if r.worker == stays and r.slot > began + 1} == every)
+            assert cut not in {s.running for s in store.states()}
+            before = len([r for r in store.runs() if r.worker == cut])
+            way.mend()
+            until(lambda: len([r for r in store.runs() if r.worker == cut]) > before + 5)
+            assert (one.stop(), two.stop()) == (0, 0)
+    runs = store.runs()
+    assert len({(r.key, r.slot) for r in runs}) == len(runs), "each tick counts once, whoever ran it"
     idle(store, server)
