@@ -16,7 +16,7 @@ from reconciler.store.progress import progress, set_progress
 from reconciler.store.sql_automation_health import HealthRows
 from reconciler.store.sql_automation_look import RunsSeen
 from reconciler.store.sql_automation_runs import RunsGoing
-from reconciler.store.sql_automation_start import begin, text_of, wake
+from reconciler.store.sql_automation_start import begin, take, text_of, wake
 from reconciler.store.sql_health import TRANSITION, read_transition
 
 _TRIGGERS = "triggers"
@@ -151,6 +151,7 @@ class SqlAutomating(RunsGoing, RunsSeen, HealthRows):
                 if ids:
                     self.db.many(f"update {table} set handled_at = ? where id = ?", [(now, i) for i in ids])
             self._remember(done)
+            take(self.db, done.starts, done.wakes)
             decided = [begin(self.db, start, now) for start in done.starts]
             for each in sorted(done.wakes, key=lambda one: one.run):
                 wake(self.db, each, now)

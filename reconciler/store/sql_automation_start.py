@@ -6,7 +6,7 @@ the line of those that wait for their turn, are what they seem.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from reconciler.base.canonical import dumps
@@ -50,6 +50,20 @@ def begin(db: Database, start: Start, now: float) -> Decided:
     if start.mode == "queued" and runs:
         return Decided(_insert(db, start, now, "pending"), "queued")
     return _begun(db, start, now)
+
+
+def take(db: Database, starts: Collection[Start], wakes: Collection[Wake]) -> None:
+    """Take the rows that these are going to change, in the order in which everybody takes them, so that no two wait for
+    each other. Where there is one writer at a time there is nothing to take."""
+    if db.dialect == "sqlite":
+        return
+    runs = {each.run for each in wakes}
+    for start in starts:
+        if start.mode == "restart":
+            runs |= {run for run, _ in _going(db, start.automation, start.lane)}
+    if runs:
+        marks = ", ".join("?" * len(runs))
+        db.rows(f"select id from automation_run where id in ({marks}) order by id for update", sorted(runs))
 
 
 def wake(db: Database, each: Wake, now: float) -> None:
