@@ -15,7 +15,13 @@ from reconciler.store.address import shown
 from reconciler.store.pg_settings import PgSettings
 
 OLDEST = 15
-_KEEPALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+_KEEPALIVE = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""The last of them, in milliseconds, is for what was sent and never arrived, which keeps a connection busy for long."""
 _TRIES = 5
 _VANISHED = "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3"
 """A lock of somebody who has gone without a word is let go after a minute, as the server asks whether he is there."""
