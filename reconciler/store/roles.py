@@ -33,9 +33,9 @@ status does."""
 _SECRET = "environment, name, key_id, at, actor"
 """Of secrets everything but what is secret."""
 
-_ENGINE = {"pgqueuer": _ALL, "pgqueuer_log": "select, insert, delete"}
+_ENGINE = {"pgqueuer": _ALL, "pgqueuer_log": "select, insert"}
 _ENGINE_SEQUENCES = ("pgqueuer_id_seq", "pgqueuer_log_id_seq")
-_FUNCTIONS = ("run_days(bigint, bigint)", "run_dropped(bigint)")
+_FUNCTIONS = ("run_days(bigint, bigint)", "run_dropped(bigint)", "pgqueuer_log_emptied()")
 """They run with the owner's rights; what everybody may call, everybody could drop days of runs with."""
 
 
