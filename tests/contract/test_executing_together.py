@@ -6,6 +6,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ import pytest
 
 from reconciler.model.run import Outcome
 from reconciler.store.executing import Claim, Finished
+from reconciler.store.open import open_executing
 from reconciler.store.pg_executing import PgExecuting
+from reconciler.store.roles import Roles, grants
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rig
@@ -218,3 +221,40 @@ def test_an_index_finds_each_run(rig: Rig) -> None:
             plan = "\n".join(row[0] for row in db.execute("explain " + sql).fetchall())
             assert "Index Scan" in plan or "Index Only Scan" in plan
             assert "Seq Scan" not in plan
+
+
+# -- rights ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_does_all_of_its_work_with_the_rights_of_its_role(rig: Rig) -> None:
+    rig.apply(systems=["a", "b"], thresholds={"degraded": 1, "unhealthy": 2})
+    for statement in grants(Roles()):
+        rig.sql(statement)
+    hands = open_executing(rig.path.replace("postgres@", "gitops_worker@"))
+    hands.db.tell_time(lambda: rig.at)
+    with closing(hands):
+        assert hands.listen() is not None
+        rig.kit.apply(rig.store, rig.kit.shop(), force=True)
+        assert hands.reconcile() is not None
+        hands.register("w", host="h", pid=1, info={"regions": [""]})
+        for _ in range(3):
+            rig.step(30.5)
+            claims = hands.claim("w", 100, lease=10.0)
+            hands.renew(claims, lease=10.0)
+            hands.give_back(claims[:1], again=True)
+            assert hands.finish([Finished(c, rig.run(c, "unhealthy"), "") for c in claims[1:]]) is not None
+            hands.beat("w")
+            hands.observe(15.0)
+        rig.step(30.5)
+        crashed = hands.claim("w", 100, lease=10.0)
+        rig.step(10.5)
+        assert len(hands.claim("x", 100, lease=10.0)) == len(crashed) > 0
+        hands.mend_clock()
+        hands.pause([(crashed[0].key, "")], actor="me", reason="why", until=rig.at + 1)
+        rig.step(2 * DAY)
+        assert hands.resume_expired() == 1
+        while hands.condense():
+            pass
+        while hands.prune():
+            pass
+        hands.leave("w")
