@@ -193,7 +193,8 @@ class RunRow(NamedTuple):
 class Claimed(NamedTuple):
     """A run, leased to one worker. ``snapshot`` is None where it never began; ``expired``: its worker died.
 
-    ``body`` is the document it was started with, None where that isn't kept any more; ``steps`` are how many it has.
+    ``body`` is the document it was started with, None where that isn't kept any more; ``steps`` are how many it has,
+    ``tries`` how many workers were lost over it since something of it was kept.
     """
 
     run: int
@@ -211,6 +212,7 @@ class Claimed(NamedTuple):
     artifacts: list[ArtifactRow]
     steps: int
     expired: bool
+    tries: int
 
 
 class Kept(NamedTuple):

@@ -11,7 +11,7 @@ from reconciler.store.database import Database
 from reconciler.store.progress import progress, set_progress
 from reconciler.store.sql_automation_start import end, next_in_line, text_of
 
-_CLAIMED = "id, automation, generation, digest, trigger_id, detail, context_key, created, snapshot"
+_CLAIMED = "id, automation, generation, digest, trigger_id, detail, context_key, created, snapshot, tries"
 _WAIT = "path, kind, event, context_key, due_at, armed_at, resumed_at, payload"
 _STEP = "run, seq, path, block, action, step_id, status, at, ended, attempts, result, error"
 _ARTIFACT = "type, step_id, value, context_key, run, at"
@@ -50,7 +50,8 @@ class RunsGoing:
             # Whoever cancelled one of them meanwhile was first; what its old worker still kept is read after that.
             rows = self.db.rows(
                 "update automation_run set lease = ?, worker = ?, lease_until = ?, ready_at = null, "
-                "started = coalesce(started, ?), status = 'running' where ended is null "
+                "started = coalesce(started, ?), status = 'running', "
+                "tries = case when lease <> 0 then tries + 1 else tries end where ended is null "
                 f"and id in ({', '.join('?' * len(wanted))}) returning {_CLAIMED}",
                 (lease_number, worker, now + lease, now, *wanted),
             )
@@ -59,7 +60,7 @@ class RunsGoing:
         return [self._claimed(row, lease_number, expired=row[0] in late) for row in rows]
 
     def _claimed(self, row: tuple[Any, ...], lease: int, *, expired: bool) -> Claimed:
-        run, automation, generation, digest, trigger_id, detail, context_key, created, snapshot = row
+        run, automation, generation, digest, trigger_id, detail, context_key, created, snapshot, tries = row
         steps = self.db.rows("select coalesce(max(seq), 0) from automation_step where run = ?", (run,))[0][0]
         return Claimed(
             run,
@@ -77,6 +78,7 @@ class RunsGoing:
             self.artifacts(automation, context_key or ""),
             steps,
             expired,
+            tries,
         )
 
     def body(self, automation: int, digest: str) -> bytes | None:
@@ -110,7 +112,7 @@ class RunsGoing:
 
     def _keep(self, each: Kept, now: float) -> bool:
         # First of all its row is taken, so that nobody can wake or cancel it meanwhile.
-        held = "update automation_run set status = status where id = ? and lease = ? returning lane, context_key"
+        held = "update automation_run set tries = 0 where id = ? and lease = ? returning lane, context_key"
         row = next(iter(self.db.rows(held, (each.run, each.lease))), None)
         if row is None:
             return False

@@ -5,6 +5,7 @@ leadership ``triggers`` takes events in, and starts or wakes runs, in one transa
 belongs to whoever leased it; ``ready_at`` is when it can go on (null: when something wakes it, or in a queue when it is
 its turn). Runs of one ``lane`` make way for each other. ``detail`` is the event that started a run, as JSON.
 ``snapshot`` is all that a run needs to go on after its last completed step; it is cleared when the run has ended.
+``tries`` counts the workers that were lost over it since something of it was kept.
 Changes of health from before there were automations start nothing.
 
 ``systems`` of incidents and maintenances is JSON: ``[uid, uid of the environment or 0, name]`` of each, so that a
@@ -34,7 +35,7 @@ create table automation_run (
   event text not null, event_id text not null, detail text not null, context_key text, lane text not null,
   status text not null, reason text,
   created {REAL} not null, started {REAL}, ended {REAL}, ready_at {REAL}, lease bigint not null,
-  worker text not null, lease_until {REAL} not null, snapshot text,
+  worker text not null, lease_until {REAL} not null, snapshot text, tries bigint not null default 0,
   unique (automation, event_id));
 create index automation_run_active on automation_run (automation, lane, id) where ended is null;
 create index automation_run_ready on automation_run (ready_at) where ended is null and lease = 0;

@@ -424,3 +424,17 @@ def test_a_trigger_that_cant_be_judged_holds_up_no_other_and_isnt_tried_at_every
     assert 1 <= stand.engines[1].tally.faults <= 3
     assert all("can't be evaluated" in event.sentence for event in stand.events if isinstance(event, Fault))
     stand.events.clear()
+
+
+def test_a_run_that_takes_one_worker_after_the_other_down_is_given_up(stand: Stand) -> None:
+    stand.automation("a", HOOK)
+    stand.apply()
+    first = stand.engine()
+    by_hand(stand, "a")
+    stand.ended()
+    stand.end(first)
+    lost = "update automation_run set ended = null, status = 'running', lease = 99, lease_until = 0, tries = 7"
+    stand.hands.db.run(lost)
+    stand.engine()
+    (run,) = stand.ended()
+    assert (run.status, run.reason) == ("failed", "8 workers were lost over it, one after the other")

@@ -302,6 +302,19 @@ def test_a_lease_that_ran_out_is_taken_over_and_fences_the_old_one(rig: Rig, han
     assert [s.seq for s in hands.one.steps(old.run)] == [0, 1]
 
 
+def test_workers_that_are_lost_over_a_run_are_counted_until_something_of_it_is_kept(rig: Rig, hands: Hands) -> None:
+    hands.begin(hands.start())
+    found = []
+    for _ in range(3):
+        (claim,) = hands.claim()
+        found.append(claim.tries)
+        rig.step(LEASE + 1)
+    (claim,) = hands.claim()
+    hands.one.keep([kept(claim, snapshot=b"{}", then="released")])
+    (claim,) = hands.claim()
+    assert [*found, claim.tries] == [0, 1, 2, 0]
+
+
 def test_one_that_is_lost_takes_no_other_along(hands: Hands) -> None:
     hands.begin(hands.start(mode="parallel"), hands.start(mode="parallel"))
     one, two = hands.claim()

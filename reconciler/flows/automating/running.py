@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 200
 """Runs that one worker goes on with at a time."""
+MOST_TRIES = 8
+"""Workers that may be lost over a run without anything of it being kept; else it takes down one after the other."""
 _REMEMBERED = 500
 """Automations whose bodies are read."""
 
@@ -153,6 +155,8 @@ class Runner:
     async def _walk(self, claim: Claimed, automation: Automation | None) -> Walked:
         if automation is None:
             return Walked("failed", "what it was started with isn't kept any more")
+        if claim.tries >= MOST_TRIES:
+            return Walked("failed", f"{claim.tries} workers were lost over it, one after the other")
         try:
             identity = await self._desk.ask(
                 lambda stores: identify(
