@@ -39,7 +39,9 @@ def write(db: Database, engine: Engine, difference: Difference) -> None:
             values,
         )
     _add(db, difference)
-    for sql, values in _batches(("text", *_KEY), difference.retentions):
+    there = {row[-1] for row in difference.changed}
+    kept = [row for row in difference.retentions if place(SliceKey(*row[1:4]), row[4]) in there]
+    for sql, values in _batches(("text", *_KEY), kept):
         db.run(
             f"update keeping t set retention = n.retention from {sql} as n (retention, {KEY}) "
             f"where {_SAME_KEY} and t.retention <> n.retention",
@@ -64,10 +66,12 @@ def _add(db: Database, difference: Difference) -> None:
             f"insert into schedule ({ADDED}) select n.*, 0, 0, '', 0, 0, '', 'healthy', 0, '' from {sql} as n ({_NEW})",
             values,
         )
-    for sql, values in _batches(_KEY, [row[1:5] for row in rows]):
+    retention = {row[1:]: row[0] for row in difference.retentions}
+    for sql, values in _batches((*_KEY, "text"), [(*row[1:5], retention[row[1:5]]) for row in rows]):
         db.run(
-            f"insert into keeping ({KEPT}) select n.*, '', coalesce((select c.n from progress c "
-            f"where c.what = 'condensed'), 0), ? from {sql} as n ({KEY}) {BACK}",
+            f"insert into keeping ({KEPT}) select n.*, coalesce((select c.n from progress c "
+            f"where c.what = 'condensed'), 0), ? from {sql} as n ({KEY}, retention) "
+            f"{BACK}, retention = excluded.retention",
             (difference.now, *values),
         )
 
