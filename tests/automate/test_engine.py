@@ -438,3 +438,30 @@ def test_a_run_that_takes_one_worker_after_the_other_down_is_given_up(stand: Sta
     stand.engine()
     (run,) = stand.ended()
     assert (run.status, run.reason) == ("failed", "8 workers were lost over it, one after the other")
+
+
+# -- modes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scope", "mode", "statuses"),
+    [
+        ("automation", "single", ["waiting", "skipped", "skipped"]),
+        ("contextKey", "single", ["waiting", "waiting", "skipped"]),
+        ("automation", "parallel", ["waiting", "waiting", "skipped"]),
+        ("automation", "queued", ["waiting", "pending", "pending"]),
+        ("contextKey", "queued", ["waiting", "waiting", "pending"]),
+        ("automation", "restart", ["cancelled", "cancelled", "waiting"]),
+        ("contextKey", "restart", ["cancelled", "waiting", "waiting"]),
+    ],
+)
+def test_a_mode_counts_all_runs_or_those_of_a_context(stand: Stand, scope: str, mode: str, statuses: list[str]) -> None:
+    how = {"mode": mode, "concurrencyScope": scope, "maxRuns": 2}
+    stand.automation("a", HOOK, actions=[{"delay": "1h"}, HELLO], **how)
+    stand.apply()
+    stand.engine()
+    for system in ("shop", "bank", "shop"):
+        by_hand(stand, "a", context_key=system)
+    stand.until(lambda: [run.status for run in reversed(stand.seen.runs())] == statuses)
+    stand.at += HOUR
+    stand.until(lambda: not {run.status for run in stand.seen.runs()} & {"running"})
