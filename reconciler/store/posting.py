@@ -14,7 +14,7 @@ FAILED = "healthcheck.check_failed"
 LISTENING = "failures are told"
 """The counter that says whether anybody wants to know of each failed run."""
 
-_INSERT = "insert into event (name, context_key, automation, payload, actor, at) values (?, ?, ?, ?, ?, ?) returning id"
+_PUT = "insert into event (name, context_key, automation, payload, actor, at) values (?, ?, ?, ?, ?, ?)"
 
 
 def post_event(
@@ -31,7 +31,7 @@ def post_event(
     ``name`` has no version. ``automation``: the uid of the only one it is meant for, 0 for all.
     """
     values = (name, context_key, automation, dumps(dict(payload)).decode(), actor, db.clock())
-    return int(db.rows(_INSERT, values)[0][0])
+    return int(db.rows(f"{_PUT} returning id", values)[0][0])
 
 
 def post_failures(db: Database, runs: Sequence[Run]) -> None:
@@ -41,16 +41,19 @@ def post_failures(db: Database, runs: Sequence[Run]) -> None:
     """
     if not runs or not progress(db, LISTENING):
         return
-    for run in runs:
-        payload = {
-            "system": run.key.system,
-            "check": run.key.check,
-            "environment": run.key.environment,
-            "region": run.region,
-            "slot": run.slot,
-            "at": run.at,
-            "outcome": run.outcome,
-            "ms": run.duration_ms,
-            "reason": run.reason,
-        }
-        post_event(db, FAILED, payload)
+    now = db.clock()
+    db.many(_PUT, ((FAILED, None, 0, dumps(_payload(run)).decode(), "", now) for run in runs))
+
+
+def _payload(run: Run) -> dict[str, Any]:
+    return {
+        "system": run.key.system,
+        "check": run.key.check,
+        "environment": run.key.environment,
+        "region": run.region,
+        "slot": run.slot,
+        "at": run.at,
+        "outcome": run.outcome,
+        "ms": run.duration_ms,
+        "reason": run.reason,
+    }
