@@ -3,30 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
 
-Key = tuple[int, int, str, str]
-
-
-class Remembered(NamedTuple):
-    """Of a trigger of an automation: ``what`` is ``cron``, ``interval``, ``numeric``, ``window`` or ``dwell``.
-
-    ``part`` is what it is apart for, ``due_at`` when to look at it in any case, ``digest`` the definition it is of.
-    """
-
-    automation: int
-    trigger: int
-    what: str
-    part: str
-    due_at: float | None
-    digest: str
-    value: Mapping[str, Any]
-
-    @property
-    def key(self) -> Key:
-        """Which one."""
-        return self[:4]
+from reconciler.model.remembered import Key, Remembered
 
 
 class Memory:

@@ -18,7 +18,8 @@ from reconciler.automate.definitions import CRON, HEALTH, INTERVAL, MANUAL, NUME
 from reconciler.automate.gates import as_it_is_now, dwell_seconds, part_of, partition, stays, through_window
 from reconciler.automate.payloads import complete
 from reconciler.automate.port import Event, Started
-from reconciler.automate.remembering import Memory, Remembered
+from reconciler.automate.remembering import Memory
+from reconciler.model.remembered import Remembered
 
 POSTPONED = 15.0
 """Seconds until a dwell that is over is looked at again, while its system is being worked on."""

@@ -11,7 +11,8 @@ from reconciler.automate.clocks import next_cron
 from reconciler.automate.definitions import CRON, INTERVAL, MANUAL, Automation, read
 from reconciler.base.errors import GitopsError
 from reconciler.flows.named import unknown_name
-from reconciler.store.automating import ArtifactRow, RunRow, StepRow, TriggerState, WaitRow
+from reconciler.model.remembered import Remembered
+from reconciler.store.automating import ArtifactRow, RunRow, StepRow, WaitRow
 from reconciler.store.sql_automating import SqlAutomating
 
 ENDED = frozenset({"success", "failed", "cancelled", "skipped"})
@@ -182,7 +183,7 @@ def _not_yet(run: RunRow | None, patience: float) -> GitopsError:
     )
 
 
-def _tick(automation: Automation, states: Iterable[TriggerState], now: float) -> float | None:
+def _tick(automation: Automation, states: Iterable[Remembered], now: float) -> float | None:
     """As the worker that leads has it; before there was one, as far as patterns tell."""
     kept = {s.trigger: s.due_at for s in states if s.automation == automation.uid and s.what in ("cron", "interval")}
     found = []

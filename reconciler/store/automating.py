@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from reconciler.model.remembered import Key, Remembered
 from reconciler.store.executing import Transition
 
 Mode = Literal["single", "parallel", "queued", "restart"]
@@ -40,27 +41,6 @@ class EventRow(NamedTuple):
     payload: dict[str, Any]
     actor: str
     at: float
-
-
-class TriggerState(NamedTuple):
-    """What a trigger remembers: ``what`` is ``cron``, ``interval``, ``numeric``, ``window`` or ``dwell``, ``part`` of
-    what it counts apart. ``due_at``: when to look at it again. ``digest`` tells which definition it belongs to."""
-
-    automation: int
-    trigger: int
-    what: str
-    part: str
-    due_at: float | None
-    digest: str
-    value: Mapping[str, Any]
-
-    @property
-    def key(self) -> StateKey:
-        """Which one it is."""
-        return self[:4]
-
-
-StateKey = tuple[int, int, str, str]
 
 
 class Start(NamedTuple):
@@ -106,8 +86,8 @@ class Settled(NamedTuple):
 
     events: Collection[int] = ()
     transitions: Collection[int] = ()
-    states: Sequence[TriggerState] = ()
-    dropped: Collection[StateKey] = ()
+    states: Sequence[Remembered] = ()
+    dropped: Collection[Key] = ()
     starts: Sequence[Start] = ()
     wakes: Sequence[Wake] = ()
 
@@ -297,7 +277,7 @@ class Automating(Protocol):
     def happened(self, limit: int) -> tuple[list[EventRow], list[Transition]]:
         """What isn't handled, oldest first, up to ``limit`` of each."""
 
-    def states(self) -> list[TriggerState]:
+    def states(self) -> list[Remembered]:
         """All that triggers remember."""
 
     def waits(self, events: Collection[str], *, until: bool) -> list[EventWait]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from reconciler.base.canonical import loads
 from reconciler.base.errors import StoreError
+from reconciler.model.remembered import Remembered
 from reconciler.store.automating import AutomationRow, Decided, EventRow, EventWait, Look, NotLeading, Settled
-from reconciler.store.automating import TriggerState as State
 from reconciler.store.database import Database
 from reconciler.store.executing import Transition
 from reconciler.store.posting import LISTENING, post_event
@@ -87,10 +87,10 @@ class SqlAutomating(RunsGoing, RunsSeen, HealthRows):
             [read_transition(row) for row in transitions],
         )
 
-    def states(self) -> list[State]:
+    def states(self) -> list[Remembered]:
         """See the protocol."""
         rows = self.db.rows(f"select {_STATE} from trigger_state")
-        return [State._make((*row[:6], loads(row[6]))) for row in rows]
+        return [Remembered._make((*row[:6], loads(row[6]))) for row in rows]
 
     def waits(self, events: Collection[str], *, until: bool) -> list[EventWait]:
         """See the protocol."""

@@ -12,10 +12,11 @@ from reconciler.automate.clocks import newest_cron, next_cron
 from reconciler.automate.definitions import Automation, read
 from reconciler.automate.payloads import complete
 from reconciler.automate.port import Event
-from reconciler.automate.remembering import Memory, Remembered
+from reconciler.automate.remembering import Memory
 from reconciler.automate.triggers import Firing, Triggers
 from reconciler.base.canonical import digest, loads
 from reconciler.kinds.validate import validate
+from reconciler.model.remembered import Remembered
 
 if TYPE_CHECKING:
     from tests.conftest import Kit

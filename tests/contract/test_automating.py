@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.model.remembered import Remembered
 from reconciler.store.automating import (
     Claimed,
     Decided,
@@ -15,7 +16,6 @@ from reconciler.store.automating import (
     Settled,
     Start,
     StepRow,
-    TriggerState,
     WaitRow,
     Wake,
 )
@@ -160,8 +160,8 @@ def test_failed_runs_are_told_only_where_somebody_listens(rig: Rig, hands: Hands
 
 def test_what_triggers_remember_is_replaced_and_dropped(hands: Hands) -> None:
     fence = hands.one.lead("w", lease=LEASE) or 0
-    cron = TriggerState(7, 0, "cron", "", 50.0, "d", {"a": 1})
-    dwell = TriggerState(7, 1, "dwell", "health/shop/", None, "d", {})
+    cron = Remembered(7, 0, "cron", "", 50.0, "d", {"a": 1})
+    dwell = Remembered(7, 1, "dwell", "health/shop/", None, "d", {})
     hands.one.settle("w", fence, Settled(states=[cron, dwell]))
     assert sorted(hands.other.states()) == [cron, dwell]
     assert hands.one.look().tick_at == 50.0

@@ -12,7 +12,7 @@ from functools import partial
 
 from reconciler.automate.definitions import CHECK_FAILED, HEALTH, NUMERIC, Automation, read
 from reconciler.automate.port import Event, Wait
-from reconciler.automate.remembering import Memory, Remembered
+from reconciler.automate.remembering import Memory
 from reconciler.automate.triggers import Firing, Triggers, as_data
 from reconciler.automate.walk import matches
 from reconciler.flows.automating.desk import Held
@@ -20,7 +20,7 @@ from reconciler.flows.automating.happened import About, Names, Telling, Told, in
 from reconciler.flows.automating.healths import Healths, Outlook
 from reconciler.flows.automating.tally import AutomationTally
 from reconciler.flows.maintenances import suppression
-from reconciler.store.automating import Decided, EventWait, Look, NotLeading, Settled, Start, TriggerState, Wake
+from reconciler.store.automating import Decided, EventWait, Look, NotLeading, Settled, Start, Wake
 from reconciler.store.incidents import Suppression
 
 AT_ONCE = 100
@@ -123,7 +123,7 @@ class Leader:
         wakes = self._wakes(held, told, look.now)
         put, dropped = triggers.memory.changes()
         starts = [_start(firing, look.generation) for firing in firings]
-        settled = Settled(events, transitions, [TriggerState._make(r) for r in put], dropped, starts, wakes)
+        settled = Settled(events, transitions, put, dropped, starts, wakes)
         decided: list[Decided] = []
         if any(settled):
             decided = held.automating.settle(self._worker, self._fence or 0, settled)
@@ -138,7 +138,7 @@ class Leader:
             return self._triggers
         rows = held.automating.automations()
         automations = [read(r.uid, r.name, r.source, r.generation, r.digest, r.body) for r in rows]
-        memory = Memory(Remembered._make(state) for state in held.automating.states())
+        memory = Memory(held.automating.states())
         self._names = Names(held.stores.reader)
         self._system_names = None
         self._triggers = Triggers(automations, memory, self._outlook, now=look.now, suppressed=self._suppressed)
