@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import reconciler.flows.work.worker as worker_module
 from reconciler.cli.main import entry
-from reconciler.flows.executor import ConfiguredExecutor, make_executor
+from reconciler.flows.executor import ConfiguredExecutor, executor_of
 from reconciler.model.run import Observation
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ class Nothing(ConfiguredExecutor):
         return _SEEN
 
 
-def _made(reader: Any, environ: Mapping[str, str]) -> ConfiguredExecutor:
-    found = make_executor(reader, environ)
+def _made(supply: Any, environ: Mapping[str, str]) -> ConfiguredExecutor:
+    found = executor_of(supply, environ)
     found.__class__ = Nothing
     return found
 
 
 if __name__ == "__main__":
-    vars(worker_module)["make_executor"] = _made
+    vars(worker_module)["executor_of"] = _made
     if "BENCH_PROFILE" in os.environ:
         from tests.bench.profiled import main
 

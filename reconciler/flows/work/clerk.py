@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -194,8 +194,7 @@ class Clerk(threading.Thread):
         found = executing.observe(UNSERVED_SECONDS, limit=MOST)
         if len(found) >= MOST:
             self._beaten = -1e9
-        for event in self.healths.changed(found):
-            self._say(event)
+        self._say_all(self.healths.changed(found))
 
     def _claim(self, hands: Hands, subjects: Subjects) -> None:
         """As many as there is room for."""
@@ -299,10 +298,20 @@ class Clerk(threading.Thread):
     def _say(self, event: Event) -> None:
         self._post(self._tell, event)
 
+    def _say_all(self, events: Iterable[Event]) -> None:
+        """At once: each call on the loop's thread is a byte in its pipe, and hundreds of them while it is busy would
+        leave no room there for a signal."""
+        listed = list(events)
+        if listed:
+            self._post(self._tell_each, listed)
+
+    def _tell_each(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._tell(event)
+
     def _stored(self, done: list[Done], transitions: list[Transition]) -> None:
         self._post(self._floor.stored, done)
-        for event in self.healths.changed(transitions, (each.finished.run for each in done)):
-            self._say(event)
+        self._say_all(self.healths.changed(transitions, (each.finished.run for each in done)))
 
     def _unsaved(self, error: Exception) -> None:
         self._post(self._floor.unsaved)
