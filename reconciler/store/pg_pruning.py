@@ -7,6 +7,7 @@ of it is condensed: up to a day later than asked for. Slices that keep less lose
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from reconciler.base.canonical import loads
@@ -20,6 +21,8 @@ from reconciler.store.sql_schedule import KEY
 _EACH_SECONDS = 3600.0
 _AT_A_TIME = 200
 """Slices looked at in one transaction."""
+_BATCHES = 3
+"""Such transactions in one pass: whoever prunes has other things to do."""
 _AHEAD = 2
 """Days whose tables are there before anything is due on them."""
 _KEY_TYPES = ("bigint", "bigint", "bigint", "text")
@@ -67,14 +70,15 @@ class Pruner:
         """About ``limit`` rows at most; fewer say that all is done."""
         deleted = self._days(limit)
         self._engine.prune()
-        while deleted < limit:
-            left = limit - deleted
-            some, more = insisting(lambda left=left: self._some(left))  # type: ignore[misc]
+        for _ in range(_BATCHES):
+            if deleted >= limit:
+                return deleted
+            some, more = insisting(partial(self._some, limit - deleted))
             deleted += some
             if not more:
                 with self._db.transaction(lasting=False):
                     return deleted + prune_transitions(self._db, self._db.clock(), limit - deleted)
-        return deleted
+        return max(deleted, 1)  # there are others to look at
 
     def _days(self, limit: int) -> int:
         """Once an hour: the tables of days, those to come and those that are over."""
