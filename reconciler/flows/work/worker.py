@@ -8,8 +8,8 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,13 +52,26 @@ class Signals:
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
     first: int = 0
 
-    def install(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take them over. A terminal that goes away ends a worker as well, unless it was started to outlive it."""
+    @contextmanager
+    def installed(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Take them over. A terminal that goes away ends a worker as well, unless it was started to outlive it.
+
+        Not by the loop's own way, which loses a signal while its pipe is full of calls from other threads.
+        """
+
+        def handle(number: int, _: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self.came, number)
+
         numbers = [signal.SIGTERM, signal.SIGINT]
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
             numbers.append(signal.SIGHUP)
-        for number in numbers:
-            loop.add_signal_handler(number, self.came, number)
+        before = {number: signal.signal(number, handle) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def came(self, number: int) -> None:
         """A signal."""
@@ -75,8 +88,8 @@ def work(address: str, knobs: Knobs, environ: Mapping[str, str], tell: Tell) -> 
 
     async def main() -> int:
         signals = Signals()
-        signals.install(asyncio.get_running_loop())
-        return await Worker(address, knobs, environ, tell).live(signals)
+        with signals.installed(asyncio.get_running_loop()):
+            return await Worker(address, knobs, environ, tell).live(signals)
 
     loop = asyncio.new_event_loop()
     try:
