@@ -258,6 +258,10 @@ class Automating(Protocol):
     def body(self, automation: int, digest: str) -> bytes | None:
         """The document of an automation as some generation had it."""
 
+    def catch_up(self) -> None:
+        """After a generation: what goes on about a system that was renamed goes on under its new name, and runs of
+        automations that are gone needn't wait any longer to be ended."""
+
     # -- what happened -------------------------------------------------------------------------------------------------
 
     def post(

@@ -15,6 +15,7 @@ from reconciler.store.posting import LISTENING, post_event
 from reconciler.store.progress import progress, set_progress
 from reconciler.store.sql_automation_health import HealthRows
 from reconciler.store.sql_automation_look import RunsSeen
+from reconciler.store.sql_automation_names import NamesKept
 from reconciler.store.sql_automation_runs import RunsGoing
 from reconciler.store.sql_automation_start import begin, take, text_of, wake
 from reconciler.store.sql_health import TRANSITION, read_transition
@@ -25,7 +26,7 @@ _STATE = "automation, trigger_index, what, part, due_at, digest, value"
 _STATE_KEY = "automation = ? and trigger_index = ? and what = ? and part = ?"
 
 
-class SqlAutomating(RunsGoing, RunsSeen, HealthRows):
+class SqlAutomating(RunsGoing, RunsSeen, HealthRows, NamesKept):
     """Implements :class:`reconciler.store.automating.Automating`."""
 
     def __init__(self, db: Database) -> None:

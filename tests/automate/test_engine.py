@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.flows.work.events import AutomationEnded, AutomationStarted, Fault
 from reconciler.store.incidents import Author
+from reconciler.store.sql_incidents import SqlIncidents
 from reconciler.store.sql_maintenances import SqlMaintenances
 from tests.servers.automations import HELLO, Stand
 from tests.servers.http import Site
@@ -214,9 +215,28 @@ def test_runs_of_a_removed_automation_end_with_a_reason(stand: Stand) -> None:
     by_hand(stand, "a")
     stand.waiting()
     del stand.documents["a.yaml"]
-    stand.apply()
-    stand.at += HOUR
+    stand.apply()  # nobody waits for the hour to be over
     assert [(r.status, r.reason) for r in stand.ended()] == [("failed", "the automation a isn't there any more")]
+
+
+def test_what_goes_on_about_a_system_that_is_renamed_goes_on_under_its_new_name(stand: Stand) -> None:
+    healthy = {"event": "healthcheck.system_healthy", "contextKey": "{{ trigger.payload.systemId }}"}
+    opened = {"id": "i", "action": "incident.create@1", "config": {"title": "down"}}
+    actions = [opened, {"waitForTrigger": healthy}, {"action": "incident.resolve@1", "config": {}}]
+    stand.automation("a", DOWN, actions=actions, runAs="bot", concurrencyScope="contextKey")
+    stand.apply()
+    stand.engine()
+    stand.run_checks("unhealthy")
+    stand.waiting()
+    systems = stand.documents["rest.yaml"]
+    (shop,) = (each for each in systems if each["metadata"]["name"] == "shop")
+    shop["metadata"] |= {"name": "store", "renamedFrom": "shop"}
+    stand.apply()
+    stand.until(lambda: stand.seen.runs()[0].context_key == "store")
+    stand.run_checks("healthy", system="store")
+    (run,) = stand.ended()
+    assert (run.status, run.reason) == ("success", None)
+    assert [incident.status for incident in SqlIncidents(stand.hands.db).incidents(resolved=True)] == ["resolved"]
 
 
 def test_a_run_goes_on_with_what_it_was_started_with(stand: Stand) -> None:

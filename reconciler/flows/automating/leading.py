@@ -136,6 +136,7 @@ class Leader:
         """The triggers of the newest generation, with what is kept of them."""
         if self._triggers is not None and look.generation == self._generation:
             return self._triggers
+        held.automating.catch_up()
         rows = held.automating.automations()
         automations = [read(r.uid, r.name, r.source, r.generation, r.digest, r.body) for r in rows]
         memory = Memory(held.automating.states())
