@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -176,10 +177,10 @@ def _scenarios(path: Path) -> tuple[Located, list[Scenario]]:
     from reconciler.source.yaml import load
 
     try:
-        data = path.read_bytes()
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
-    named = os.path.relpath(path)
+    named = os.path.relpath(path) if str(path) != "-" else "<stdin>"
     located = Located(named if not named.startswith("..") else str(path), data)
     documents, faults = load(data)
     wrong = [

@@ -181,6 +181,18 @@ def test_without_a_worker_it_waits(deploys: Repo, gitops: Gitops) -> None:
     assert "no worker has taken it up within 0 seconds" in told.err
 
 
+def test_whoever_stops_waiting_is_told_that_the_run_goes_on(
+    deploys: Repo, gitops: Gitops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reconciler.flows.automations.follow", interrupted)
+    told = gitops("automation", "run", "deploy", "--wait")
+    assert told.code == 130
+    assert "The run goes on. gitops automation runs deploy shows it" in told.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

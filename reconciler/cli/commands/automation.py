@@ -23,8 +23,8 @@ def command() -> None:
     "--event",
     "event",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="What happens, as YAML or JSON.",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="What happens, as YAML or JSON; - reads standard input.",
 )
 @click.option("--run", "run", type=click.IntRange(1), metavar="ID", help="What started this run of the store, instead.")
 @reads_source()

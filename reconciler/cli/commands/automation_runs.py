@@ -134,7 +134,11 @@ def run(
     if not wait:
         _asked(name, asked.event, output)
         return 0
-    found = follow(automating, asked, _teller(output), patience=timeout)
+    try:
+        found = follow(automating, asked, _teller(output), patience=timeout)
+    except KeyboardInterrupt:
+        output.note(f"The run goes on. gitops automation runs {name} shows it, gitops automation cancel ends it")
+        raise
     if output.json or full:
         _tell(found, output, full=full)
     else:

@@ -103,6 +103,15 @@ def test_simulate_as_json(run: Run, folder: Path) -> None:
     assert told["steps"][-2]["result"] == {"resumed": "timeout"}
 
 
+def test_simulate_reads_standard_input(folder: Path) -> None:
+    given = Path(scenario(folder)).read_text()
+    done = CliRunner().invoke(cli, ["automation", "simulate", "page-when-down", "--event", "-"], input=given)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "✓ success")
+    done = CliRunner().invoke(cli, ["automation", "simulate", "page-when-down", "--event", "-"], input="evnt: x\n")
+    assert done.exit_code == 1
+    assert "<stdin>:1:1" in done.stderr
+
+
 def test_simulate_says_which_gate_holds(run: Run, folder: Path) -> None:
     payload = {"systemId": "orders-api", "newStatus": "unhealthy", "environmentId": "staging"}
     code, out, _ = run("simulate", "page-when-down", "--event", scenario(folder, payload=payload, trigger="down"))
