@@ -126,6 +126,8 @@ def quoted(value: str) -> str:
 
 def _absolute(value: str, schemes: tuple[str, ...]) -> str:
     match = _URL.match(value)
+    if match is None and "{{" in value:
+        raise ValueError(f"{quoted(value)} is no URL; templates aren't rendered in this one")
     if match is None:
         raise ValueError(f"{quoted(value)} is no URL; write it in full, as in {schemes[1]}://example.net/path")
     scheme, where, number = match.groups()

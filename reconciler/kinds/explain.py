@@ -110,9 +110,9 @@ def _root(path: str) -> tuple[str, Entry, list[str]]:
         return bare
     first = parts[0] if "@" not in path else path.partition("@")[0]
     near = did_you_mean(path, known) or did_you_mean(first, known)
-    events = [event for event in EVENTS if path == event]
-    if events:
-        raise UsageError(f"{path} has no settings: it tells that {EVENTS[path]}")
+    event = path.removeprefix("triggers/")
+    if event in EVENTS:
+        raise UsageError(f"{event} has no settings: it tells that {EVENTS[event]}")
     raise UsageError(f"there is nothing called {path!r}", hint=near or f"begin with one of: {', '.join(KINDS)}")
 
 

@@ -197,6 +197,7 @@ def test_a_rendered_header_can_not_add_others(acting: Acting, web: Site, value: 
 
 def test_the_url_is_not_rendered(acting: Acting) -> None:
     """A payload can't lead a request elsewhere: what looks like a template is no URL."""
+    from reconciler.kinds.checks import CHECKS
     from reconciler.kinds.loaded import load
     from reconciler.kinds.marks import Runtime
     from reconciler.kinds.shape import marked
@@ -204,6 +205,8 @@ def test_the_url_is_not_rendered(acting: Acting) -> None:
 
     places = dict(marked(load(ACTIONS["webhook"]).model))
     assert not any(isinstance(mark, Runtime) for mark in places[("url",)])
+    with pytest.raises(ValueError, match="templates aren't rendered in this one"):
+        CHECKS["url"]("https://example.net/{{ trigger.payload.x }}")
 
 
 def test_a_rendered_text_that_spells_a_secret_stays_text(acting: Acting, web: Site) -> None:

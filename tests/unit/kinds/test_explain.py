@@ -90,3 +90,9 @@ def test_everything_can_be_explained() -> None:
         for child in explained.children:
             assert child.description
             assert explain(f"{root}.{child.name}").type
+
+
+@pytest.mark.parametrize("path", ["healthcheck.system_degraded", "triggers/healthcheck.system_degraded"])
+def test_of_an_event_without_settings_it_is_said_what_it_tells(path: str) -> None:
+    with pytest.raises(UsageError, match=r"healthcheck\.system_degraded has no settings: it tells that"):
+        explain(path)
