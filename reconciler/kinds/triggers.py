@@ -1,6 +1,7 @@
 """What starts an automation: an event, filtered and dampened, and the configs of the events that have one."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -18,6 +19,7 @@ _CRON_NAMES = {
     4: ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
 }
 _CRON_WORDS = ("minute", "hour", "day of the month", "month", "day of the week")
+_MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _CRON_ITEM = re.compile(r"(?:\*|([0-9a-z]+)(?:-([0-9a-z]+))?)(?:/([0-9]+))?\Z")
 
 
@@ -153,13 +155,24 @@ def cron_fault(pattern: str) -> str | None:
             if not _cron_item(item, index):
                 least, most = _CRON_BOUNDS[index]
                 return f"{item!r} is no {_CRON_WORDS[index]}; it may be {least} to {most}"
-    return None
+    return _never(pattern, *fields[2:])
 
 
-def _cron_item(item: str, index: int) -> bool:
+def _never(pattern: str, days: str, months: str, weekdays: str) -> str | None:
+    """Why it never comes, as on 30 February. Where days of the month and of the week are given, either will do."""
+    if days[0] == "*" or weekdays[0] != "*":
+        return None
+    first = min(_cron_item(item, 2)[0] for item in days.split(","))
+    if any(_MONTH_DAYS[month - 1] >= first for item in months.split(",") for month in _cron_item(item, 3)):
+        return None
+    return f"{pattern!r} never comes: no month that it names has {first} days"
+
+
+def _cron_item(item: str, index: int) -> Sequence[int]:
+    """The values it stands for; none for what is no item."""
     match = _CRON_ITEM.match(item)
     if match is None:
-        return False
+        return ()
     least, most = _CRON_BOUNDS[index]
     names = _CRON_NAMES.get(index, ())
     start = 1 if index == 3 else 0
@@ -169,7 +182,10 @@ def _cron_item(item: str, index: int) -> bool:
             continue
         value = int(text) if text.isdigit() else names.index(text) + start if text in names else -1
         if not least <= value <= most:
-            return False
+            return ()
         values.append(value)
-    step = match.group(3)
-    return values == sorted(values) and (step is None or 1 <= int(step) <= most)
+    step = int(match.group(3) or 1)
+    if values != sorted(values) or not 1 <= step <= most:
+        return ()
+    single = len(values) == 1 and match.group(3) is None
+    return range(values[0] if values else least, (values[-1] if single or len(values) == 2 else most) + 1, step)

@@ -127,7 +127,21 @@ def test_what_is_no_duration(value: Any) -> None:
         DurationType().read(value)
 
 
-@pytest.mark.parametrize("pattern", ["* * * * *", "*/5 0-6 1,15 jan-mar MON-FRI", "0 0 29 2 7", "59 23 31 12 0/2"])
+SELDOM = ("0 0 29 feb *", "0 0 30 2 mon", "0 0 31 feb-mar *", "0 0 30-31,1 2 *", "0 0 31 */2 *", "0 0 */30 2 *")
+NEVER = ("0 0 30 2 *", "0 0 31 2,4,jun *", "0 0 30-31 feb */2", "0 0 31 4-11/5,11 *")
+
+
+@pytest.mark.parametrize("pattern", NEVER)
+def test_a_cron_pattern_that_never_comes(pattern: str) -> None:
+    from reconciler.automate.clocks import next_cron
+
+    assert "never comes" in str(cron_fault(pattern))
+    assert next_cron(pattern, "UTC", 1_800_000_000.0) is None
+
+
+@pytest.mark.parametrize(
+    "pattern", ["* * * * *", "*/5 0-6 1,15 jan-mar MON-FRI", "0 0 29 2 7", "59 23 31 12 0/2", *SELDOM]
+)
 def test_cron_patterns(pattern: str) -> None:
     assert cron_fault(pattern) is None
 
