@@ -87,6 +87,9 @@ def need_title(title: str) -> str:
     return title.strip()
 
 
+_MOST = 10_000
+
+
 class Now(NamedTuple):
     """What an overview tells beside health: open incidents, and maintenances that go on, at a moment; and how many
     dead letters there are, for an overview of everything."""
@@ -100,8 +103,8 @@ class Now(NamedTuple):
 def now(db: Database, system: int | None = None) -> Now:
     """Of one system (uid) or all."""
     at = db.clock()
-    active = SqlMaintenances(db).maintenances(system=system)
-    found = SqlIncidents(db).incidents(system=system)
+    active = SqlMaintenances(db).maintenances(system=system, limit=_MOST)
+    found = SqlIncidents(db).incidents(system=system, limit=_MOST)
     dead = dead_letters(db) if system is None else 0
     return Now(at, tuple(found), tuple(each for each in active if each.covers(at)), dead)
 

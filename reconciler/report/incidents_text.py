@@ -109,17 +109,25 @@ def maintenance_line(found: Maintenance, verb: str) -> str:
     return safe(f"{verb} {found.id}: {found.title}{told}.")
 
 
+_SHOWN = 20
+"""What an overview lists one by one, so that health isn't lost above it."""
+
+
 def now_lines(now: Now, style: Style) -> Iterator[str]:
     """What an overview says of open incidents and of systems that are in a maintenance, a line for each, and that
     something couldn't be sent."""
     if now.incidents or now.maintenances or now.dead_letters:
         yield ""
-    for i in now.incidents:
+    for i in now.incidents[:_SHOWN]:
         said = f"Incident {i.id} ({i.severity}, {i.status}) for {lasted(i, now.at)}: {_places(i.systems)}: {i.title}"
         looks = _SEVERITIES.get(i.severity)
         yield style(safe(said), looks) if looks else safe(said)
-    for m in now.maintenances:
+    if len(now.incidents) > _SHOWN:
+        yield f"and {count(len(now.incidents) - _SHOWN, 'incident')} before: gitops incident list"
+    for m in now.maintenances[:_SHOWN]:
         yield safe(f"Maintenance {m.id} until {_until(m)}: {_places(m.systems)}: {m.title}")
+    if len(now.maintenances) > _SHOWN:
+        yield f"and {count(len(now.maintenances) - _SHOWN, 'maintenance')} more: gitops maintenance list"
     if now.dead_letters:
         yield style(f"{count(now.dead_letters, 'dead letter')}: gitops delivery list --dead", "yellow")
 

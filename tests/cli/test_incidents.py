@@ -12,7 +12,9 @@ import pytest
 
 from reconciler.cli.names import incident_names, maintenance_names, place_names
 from reconciler.flows.maintenances import tick
+from reconciler.store.incidents import Author
 from reconciler.store.open import open_store
+from reconciler.store.sql_incidents import SqlIncidents
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Gitops, Ran
@@ -224,6 +226,19 @@ def test_an_overview_tells_what_goes_on(applied: Repo, gitops: Gitops) -> None:
     data = gitops("status", "--format", "json").json
     assert [i["title"] for i in data["incidents"]] == ["Orders are slow"]
     assert [m["title"] for m in data["maintenances"]] == ["new disks"]
+
+
+def test_an_overview_of_many_incidents_stays_short(applied: Repo, gitops: Gitops) -> None:
+    store = open_store(str(applied.path / ".gitops" / "store.db"))
+    for n in range(23):
+        SqlIncidents(store.db).open(f"no {n}", systems=["shop"], author=Author("ann"))
+    store.close()
+    *lines, last = gitops("status").out.splitlines()
+    assert len([line for line in lines if line.startswith("Incident inc-")]) == 20
+    assert last == "and 3 incidents before: gitops incident list"
+    assert len(gitops("status", "--format", "json").json["incidents"]) == 23
+    assert "--limit shows more" not in gitops("incident", "list").err
+    assert gitops("incident", "list", "-n", "5").err == "These are the newest 5; --limit shows more\n"
 
 
 def test_what_was_held_back_is_shown(web: Repo, gitops: Gitops) -> None:

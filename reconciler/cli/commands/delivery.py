@@ -50,6 +50,8 @@ def list_deliveries(where: Where, output: Output, *, dead: bool, limit: int) -> 
         from reconciler.report.deliveries import deliveries_table
 
         output.lines(deliveries_table(found, names, output.style))
+        if len(found) == limit:
+            output.note(f"These are the newest {limit}; --limit shows more")
     else:
         output.lines(["There are no dead letters." if dead else "Nothing was sent yet."])
 

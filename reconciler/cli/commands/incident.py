@@ -55,6 +55,8 @@ def list_incidents(where: Where, output: Output, *, system: str | None, everythi
         from reconciler.report.incidents_text import incidents_table
 
         output.lines(incidents_table(found, store.clock(), output.style))
+        if len(found) == limit:
+            output.note(f"These are the newest {limit}; --limit shows more")
     else:
         output.lines(["There are no incidents." if everything else "No incident is open."])
 

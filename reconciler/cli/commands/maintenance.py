@@ -36,7 +36,7 @@ def list_maintenances(where: Where, output: Output, *, system: str | None, every
 
     store = store_to_read(where.settled().store)
     uid = None if system is None else system_uid(store, system)
-    found = SqlMaintenances(store.db).maintenances(ended=everything, system=uid)
+    found = SqlMaintenances(store.db).maintenances(ended=everything, system=uid, limit=10_000)
     if output.json:
         from reconciler.report.diagnostics_json import FORMAT
         from reconciler.report.incidents_json import maintenance_json

@@ -13,6 +13,7 @@ from reconciler.store.incidents import Maintenance
 from reconciler.store.sql_automating import SqlAutomating
 from reconciler.store.sql_maintenances import SqlMaintenances
 
+_MOST = 10_000
 Systems = Mapping[str, Mapping[str, Any]]
 
 
@@ -62,7 +63,7 @@ class Healths:
     def _maintained(self, row: SystemState) -> bool:
         if self._maintenances is None:
             try:
-                ahead = SqlMaintenances(self._automating.db).maintenances()
+                ahead = SqlMaintenances(self._automating.db).maintenances(limit=_MOST)
                 self._maintenances = [each for each in ahead if each.status == "active"]
             except GitopsError:
                 self._maintenances = []
