@@ -69,6 +69,14 @@ class Receiver:
         """How many hooks there are. Raises ``StoreError``."""
         return len(self._hooks(self._opened()))
 
+    def check(self) -> None:
+        """Complain of hooks whose keys can't be had, while somebody still looks at the log."""
+        try:
+            for each in (each for several in self._hooks(self._opened()).values() for each in several):
+                key(each, self._resolver, self._complain)
+        except GitopsError as error:
+            self._complain(error.message)
+
     def close(self) -> None:
         """Close the connection."""
         db, self._db = self._db, None

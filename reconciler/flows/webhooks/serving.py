@@ -75,6 +75,7 @@ class Serving:
         told = None if metrics is None else await self._metrics.open(*metrics)
         self._tell(Listening(url, store_path(self._address), hooks, told))
         self._begun = True
+        await self._in_thread(self._receiver.check)
         return url
 
     async def end(self) -> None:
