@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import pytest
 from reconciler.base.errors import StoreError, StoreInUse, StoreTooNew
 from reconciler.store.database import MEMORY
 from reconciler.store.open import open_executing, open_store, open_to_read
+from reconciler.store.pg_errors import explain
 from reconciler.store.postgres import PostgresDatabase
 from reconciler.store.schema import KNOWN, steps
 from tests.servers.postgres import PASSWORD, Postgres
@@ -82,6 +84,40 @@ def test_what_doesnt_answer_isnt_waited_for_long(monkeypatch: pytest.MonkeyPatch
         started = time.monotonic()
         refused(f"postgresql://u:geheim@127.0.0.1:{silent.getsockname()[1]}/db", "doesn't answer")
     assert time.monotonic() - started < 8
+
+
+def test_a_server_that_goes_while_one_connects_is_lost_and_not_one_without_encryption() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as going:
+
+        def answer() -> None:
+            client, _ = going.accept()
+            with client:
+                client.recv(8)
+                client.sendall(b"S")  # it would encrypt, and is gone before it does
+                client.recv(1)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        port = going.getsockname()[1]
+        refused(f"postgresql://u:geheim@127.0.0.1:{port}/db?sslmode=require", "the connection to .* was lost")
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ("connection failed: SSL SYSCALL error: EOF detected", "was lost"),
+        ("connection failed: SSL error: unexpected eof while reading", "was lost"),
+        ("consuming input failed: SSL connection has been closed unexpectedly", "was lost"),
+        ("connection failed: server sent an error response during SSL exchange", "isn't ready yet"),
+        ("connection failed: server does not support SSL, but SSL was required", "no way to encrypt"),
+    ],
+)
+def test_what_the_driver_says_of_encryption(said: str, match: str) -> None:
+    error = explain("db", psycopg.OperationalError(said))
+    assert re.search(match, error.message)
 
 
 def test_databases_and_users_that_arent_there(store_postgres: StorePostgres) -> None:
