@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import closing
-from threading import Timer
+from threading import Event, Timer
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -138,13 +138,14 @@ def pooled(address: str, settings: PgSettings, run: Callable[[str], Any]) -> boo
 
 def _begun(db: Any, address: str, settings: PgSettings) -> int:
     """Begin a transaction; the server process that it is in."""
-    spare = Timer(settings.pool_connection_timeout_ms / 1000, _hang_up, (db,))
+    gave_up = Event()
+    spare = Timer(settings.pool_connection_timeout_ms / 1000, _hang_up, (db, gave_up))
     spare.start()
     try:
         db.execute("begin")
         return int(db.execute("select pg_backend_pid()").fetchone()[0])
     except driver().OperationalError:
-        if not spare.finished.is_set():
+        if not gave_up.is_set():
             raise
         raise StoreError(
             f"{shown(address)} is a connection pooler that has no connection to spare",
@@ -155,8 +156,9 @@ def _begun(db: Any, address: str, settings: PgSettings) -> int:
         spare.join()
 
 
-def _hang_up(db: Any) -> None:
+def _hang_up(db: Any, gave_up: Event) -> None:
     """A pooler doesn't let a client cancel what waits in it."""
+    gave_up.set()
     with socket.socket(fileno=os.dup(db.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
 

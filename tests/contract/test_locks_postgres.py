@@ -46,16 +46,18 @@ def test_one_pool_for_both_stands_still(postgres_store: str) -> None:
     """Why there are two: each holder waits for a connection that only another holder could give back."""
     with lock_pool(postgres_store, SETTINGS._replace(pool_connection_timeout_ms=300)) as shared:
         locks = PostgresLocks(shared, lock_timeout=30)
-        all_in = threading.Barrier(4, timeout=10)
+        all_in, all_out = threading.Barrier(4, timeout=30), threading.Barrier(4, timeout=30)
 
         def work(number: int) -> str:
-            try:
-                with locks.section([f"key:{number}"]):
-                    all_in.wait()
+            with locks.section([f"key:{number}"]):
+                all_in.wait()
+                try:
                     with shared.connection():
                         return "done"
-            except Exception as error:
-                return type(error).__name__
+                except Exception as error:
+                    return type(error).__name__
+                finally:
+                    all_out.wait()  # whoever gives up first must not make room for the others
 
         with ThreadPoolExecutor(4) as threads:
             assert list(threads.map(work, range(4))) == ["PoolTimeout"] * 4
