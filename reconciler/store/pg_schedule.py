@@ -25,6 +25,7 @@ class PgSchedule(Schedule):
     """The part of :class:`reconciler.store.executing.Executing` about the schedule."""
 
     engine: Engine
+    _lets_go_within = 0.0
 
     def claim(
         self, worker: str, limit: int, *, lease: float, regions: Sequence[str] = ("",), grace: float = 0.0
@@ -32,6 +33,7 @@ class PgSchedule(Schedule):
         """See the protocol. Of workers with leases of different length the longest holds for all."""
         if limit < 1:
             return []
+        self._let_go_within(lease)
         silent = lease + grace
         if self.engine.waiting(regions, silent=silent):
             longest = "select coalesce(max(lease_for), 0) from schedule where lease <> 0 and region = any(?::text[])"
@@ -39,6 +41,16 @@ class PgSchedule(Schedule):
         elif not self._anything(regions, 0.0):
             return []
         return insisting(lambda: self._claim(worker, limit, tuple(regions), lease, silent))
+
+    def _let_go_within(self, lease: float) -> None:
+        """Whoever falls silent amid a transaction holds rows in it, which others would wait for beyond its lease."""
+        if lease != self._lets_go_within:
+            sql = (
+                "select set_config('idle_in_transaction_session_timeout', ?, false) from pg_settings "
+                "where name = 'idle_in_transaction_session_timeout' and setting::bigint not between 1 and ?"
+            )
+            self.db.rows(sql, (f"{lease * 1000:.0f}", int(lease * 1000)))
+            self._lets_go_within = lease
 
     def _anything(self, regions: Sequence[str], grace: float) -> bool:
         sql = (

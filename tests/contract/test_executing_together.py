@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from reconciler.base.errors import StoreError
 from reconciler.model.run import Outcome
 from reconciler.store.executing import Claim, Finished
 from reconciler.store.open import open_executing
@@ -258,3 +259,20 @@ def test_a_worker_does_all_of_its_work_with_the_rights_of_its_role(rig: Rig) -> 
         while hands.prune():
             pass
         hands.leave("w")
+
+
+def test_rows_of_a_worker_that_falls_silent_amid_a_transaction_are_let_go(rig: Rig) -> None:
+    """Its host is cut off, say: the server hears nothing, not even an end."""
+    rig.apply(systems=["a"])
+    rig.step(60)
+    silent, other = others(rig, 2)
+    claims = silent.claim("one", 1000, lease=0.3)
+    places = [(claim.key, claim.region, "paced") for claim in claims]
+    assert places
+    stalled = silent.db.transaction()
+    stalled.__enter__()
+    silent.db.run("update schedule set pace = 'lost'")
+    other.set_paces(places)
+    assert rig.sql("select distinct pace from schedule") == [("paced",)]
+    with pytest.raises(StoreError):
+        stalled.__exit__(None, None, None)
