@@ -65,7 +65,7 @@ def _postgres_executing(address: str) -> SqlExecuting:
 
     db = PostgresDatabase(address)
     try:
-        refuse_pooler(db, "a worker")
+        refuse_pooler(db, "whoever runs or pauses checks")
         return PgExecuting(db)
     except BaseException:
         db.close()

@@ -178,6 +178,8 @@ def test_each_does_what_it_is_for(store: Addresses, gitops: Gitops, site: Repo, 
     assert "doesn't grant what this needs" in refused
     assert "gitops store grants" in refused
     assert "doesn't grant" in said(gitops, store.worker, "apply", code=1)
+    assert "doesn't grant" in said(gitops, store.read, "worker", code=1)
+    assert "doesn't grant" in said(gitops, store.apply, "worker", code=1)
     worker_runs(store, gitops, site)
     for words in (["status"], ["workers"], ["runs", "shop/ready/production"]):
         said(gitops, store.read, *words)

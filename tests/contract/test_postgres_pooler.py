@@ -62,7 +62,7 @@ def test_in_transaction_mode_applies_and_workers_are_refused(
         with closing(open_store(address)) as store, pytest.raises(StoreError, match=told.format("an apply")) as caught:
             kit.apply(store, kit.shop())
         assert caught.value.hint == "connect to the server itself, or to a pool in session mode"
-        with pytest.raises(StoreError, match=told.format("a worker")):
+        with pytest.raises(StoreError, match=told.format("whoever runs or pauses checks")):
             open_executing(address)
     with closing(open_store(postgres_store)) as store:
         assert store.generation() == 0

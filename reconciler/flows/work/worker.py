@@ -171,13 +171,14 @@ class Worker:
         return _INTERRUPTED if signals.first == signal.SIGINT else 0
 
     def _prepare(self) -> tuple[Started, ConfiguredExecutor]:
-        """Whether the store can be read at all, and what there is to do."""
+        """Whether the store can be worked with at all, and what there is to do."""
         hands = self._supply.open()
         try:
             hands.executing.reconcile()
             generation, slices = hands.reader.generation(), len(hands.reader.slice_digests())
             found = census(hands.reader.all_bodies())
             executor = executor_of(self._supply, self._environ)
+            self._register(hands.executing)  # who may not even do that would wait for rights for ever
         finally:
             hands.close()
         knobs = self._knobs
