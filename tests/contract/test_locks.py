@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -239,13 +240,16 @@ def test_nothing_is_left_behind(opened: Opened) -> None:
     def there() -> tuple[int, int]:
         return len(os.listdir("/proc/self/fd")), threading.active_count()
 
+    gc.collect()  # what other tests left must not go meanwhile
     before = there()
     for _ in range(50):
         with taken(locks, "job", "other"):
             pass
         with pytest.raises(RuntimeError), locks.section(["job"]):
             raise RuntimeError
-    assert there() == before
+    after = there()
+    assert after[0] <= before[0], "descriptors"
+    assert after[1] <= before[1], "threads"
 
 
 def test_settings_that_are_no_numbers(address: str) -> None:

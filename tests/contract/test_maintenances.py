@@ -130,7 +130,7 @@ def test_one_that_recurs_may_go_on_already(rig: Rig, planned: SqlMaintenances) -
 
 
 @pytest.mark.parametrize(
-    ("cron", "words"), [("0 * * * *", "comes again 60 minutes"), ("0 0 30 2 *", "names no moment")]
+    ("cron", "words"), [("0 * * * *", "comes again 60 minutes"), ("0 0 30 2 *", "never comes")]
 )
 def test_what_cant_recur(rig: Rig, planned: SqlMaintenances, cron: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
