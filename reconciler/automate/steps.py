@@ -6,20 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-KINDS = (
-    "action",
-    "choose",
-    "parallel",
-    "delay",
-    "repeat",
-    "variables",
-    "condition",
-    "stop",
-    "waitForTrigger",
-    "waitUntil",
-    "sequence",
-)
-"""The keys that tell blocks apart."""
+from reconciler.kinds.blocks import KEYS
 
 MAX_ERROR = 2000
 """Characters of an error, or of a reason."""
@@ -79,7 +66,7 @@ class Here:
 
 def kind_of(block: Mapping[str, Any]) -> str:
     """Which block a map is."""
-    return next(kind for kind in KINDS if kind in block)
+    return next(kind for kind in KEYS if kind in block)
 
 
 def shortened(text: str) -> str:

@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.automate.context import ROOTS
 from reconciler.automate.payloads import OPEN, PAYLOADS, complete
-from reconciler.automate.steps import KINDS
 from reconciler.flows.runtime_names import unknown_names
+from reconciler.kinds.blocks import KEYS
 from reconciler.kinds.conditions import KEYS as CONDITIONS
 from reconciler.kinds.table import EVENTS, TRIGGERS
 from reconciler.kinds.validate import validate
@@ -107,7 +107,7 @@ def test_the_page_tells_all_there_is() -> None:
         (row,) = [line for line in events.splitlines() if line.startswith("| `") and f"`{event}`" in line]
         assert [key for key in keys if f"`{key}`" not in row] == []
     blocks = page.partition("## Blocks")[2].partition("\n## ")[0]
-    assert [kind for kind in KINDS if f"| `{kind}` |" not in blocks] == []
+    assert [kind for kind in KEYS if f"| `{kind}` |" not in blocks] == []
     seen = page.partition("## What expressions see")[2].partition("\n## ")[0]
     assert [name for name in ROOTS if f"| `{name}` |" not in seen] == []
     told = page.partition("## Conditions")[2].partition("\n## ")[0]
