@@ -129,9 +129,7 @@ def test_one_that_recurs_may_go_on_already(rig: Rig, planned: SqlMaintenances) -
     assert (made.status, made.starts) == ("active", rig.at - 1800)
 
 
-@pytest.mark.parametrize(
-    ("cron", "words"), [("0 * * * *", "comes again 60 minutes"), ("0 0 30 2 *", "never comes")]
-)
+@pytest.mark.parametrize(("cron", "words"), [("0 * * * *", "comes again 60 minutes"), ("0 0 30 2 *", "never comes")])
 def test_what_cant_recur(rig: Rig, planned: SqlMaintenances, cron: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         plan(rig.hands.db, Wanted("x", cron=cron, seconds=2 * HOUR), author=ALICE, systems=["shop"])
