@@ -150,7 +150,7 @@ def test_an_interrupted_apply_says_so_and_leaves_nothing(
         try:
             waits = (
                 "select 1 from pg_stat_activity where pid not in (pg_backend_pid(), ?) "
-                "and datname = current_database() and (wait_event_type = 'Lock' or query like '%pg_try_advisory_lock%')"
+                "and datname = current_database() and (wait_event_type = 'Lock' or query like '%pg_locks%')"
             )
             until(lambda: holder.db.rows(waits, (db.info.backend_pid,)))
             apply.send_signal(signal.SIGINT)
