@@ -14,7 +14,7 @@ from reconciler.model.slice import NO_ENVIRONMENT, Slice, SliceKey
 from reconciler.store.database import Database
 from reconciler.store.port import GenerationRow, Mismatch, OutsideWrite, SliceRow, SourceRow
 from reconciler.store.rows import RESOURCE_COLUMNS, add_seals, resource_seal, slice_seal, stored
-from reconciler.store.sql_workers import WorkerRows
+from reconciler.store.worker_rows import WorkerRows
 
 _CHUNK = 300
 _SCAN_FROM = 3000

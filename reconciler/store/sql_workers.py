@@ -6,25 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.base.canonical import dumps
-from reconciler.store.database import Database
-from reconciler.store.executing import WorkerRow
 from reconciler.store.sql_regions import serve
-from reconciler.store.users import SILENT_SECONDS, read_workers
-
-
-class WorkerRows:
-    """Who works, for whoever reads the store."""
-
-    db: Database
-
-    def workers(self) -> list[WorkerRow]:
-        """See the port."""
-        with self.db.translated():
-            return read_workers(self.db.run, self.db.clock())
-
-    def clock(self) -> float:
-        """See the port."""
-        return self.db.clock()
+from reconciler.store.users import SILENT_SECONDS
+from reconciler.store.worker_rows import WorkerRows
 
 
 class Workers(WorkerRows):
