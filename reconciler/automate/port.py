@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
-RunStatus = Literal["pending", "running", "waiting", "success", "failed", "cancelled", "skipped"]
 StepStatus = Literal["running", "waiting", "success", "failed", "skipped", "cancelled"]
 WaitKind = Literal["delay", "trigger", "until", "retry"]
 

@@ -131,11 +131,6 @@ class Scenario(Model):
         return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed).timestamp()
 
 
-def is_scenario(value: Any) -> bool:
-    """Whether a document is meant to be one."""
-    return isinstance(value, dict) and "apiVersion" not in value and "automation" in value and "event" in value
-
-
 def read(value: Any) -> tuple[Scenario | None, list[Fault]]:
     """The scenario, or all that is wrong with it."""
     try:

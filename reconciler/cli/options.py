@@ -227,6 +227,19 @@ def reads_store(*, source: bool = False) -> Callable[[F], F]:
     return _where([_DIRECTORY, _REVISION[1], _STORE, *((_SOURCE,) if source else ())])
 
 
+def newest(many: int) -> Callable[[F], F]:
+    """How many rows a list shows, ``many`` unless told."""
+    return click.option(
+        "-n",
+        "--limit",
+        type=click.IntRange(1, 10_000),
+        default=many,
+        show_default=True,
+        metavar="N",
+        help="How many, newest first.",
+    )
+
+
 def prints(
     *, quiet: bool = False, stream: bool = False, formats: tuple[Format, ...] = ("text", "json")
 ) -> Callable[[F], F]:

@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.lazy import Command
 from reconciler.cli.names import automation_names
-from reconciler.cli.options import FULL, Duration, Where, prints, reads_store
+from reconciler.cli.options import FULL, Duration, Where, newest, prints, reads_store
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
@@ -48,15 +48,7 @@ def list_automations(where: Where, output: Output) -> None:
 @click.argument("name", required=False, shell_complete=automation_names)
 @click.option("--status", multiple=True, type=click.Choice(_STATUSES), help="Those alone. May be repeated.")
 @click.option("--context", metavar="KEY", help="Those about this alone, mostly a system.")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="How many, newest first.",
-)
+@newest(20)
 @reads_store()
 @prints()
 def runs(

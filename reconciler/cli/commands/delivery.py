@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.lazy import Command, LazyGroup
-from reconciler.cli.options import Where, prints, reads_store
+from reconciler.cli.options import Where, newest, prints, reads_store
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
@@ -22,15 +22,7 @@ def command() -> None:
 
 @command.command("list", cls=Command)
 @click.option("--dead", is_flag=True, help="Dead letters only: those that were given up.")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="How many, newest first.",
-)
+@newest(50)
 @reads_store()
 @prints()
 def list_deliveries(where: Where, output: Output, *, dead: bool, limit: int) -> None:

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.lazy import Command, LazyGroup
 from reconciler.cli.names import incident_names, place_names
-from reconciler.cli.options import Where, prints, reads_store
+from reconciler.cli.options import Where, newest, prints, reads_store
 from reconciler.report.output import Output
 
 if TYPE_CHECKING:
@@ -26,15 +26,7 @@ def command() -> None:
 @command.command("list", cls=Command)
 @click.option("--system", metavar="NAME", help="Those about this system only.", shell_complete=place_names)
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=100,
-    show_default=True,
-    metavar="N",
-    help="How many, newest first.",
-)
+@newest(100)
 @reads_store()
 @prints()
 def list_incidents(where: Where, output: Output, *, system: str | None, everything: bool, limit: int) -> None:

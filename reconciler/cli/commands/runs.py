@@ -6,7 +6,7 @@ import click
 
 from reconciler.cli.lazy import Command
 from reconciler.cli.names import slice_names
-from reconciler.cli.options import FULL, Duration, Where, prints, reads_store
+from reconciler.cli.options import FULL, Duration, Where, newest, prints, reads_store
 from reconciler.report.output import Output
 
 _DAY = 86_400.0
@@ -14,15 +14,7 @@ _DAY = 86_400.0
 
 @click.command(cls=Command)
 @click.argument("slice_", metavar="SYSTEM/CHECK[/ENVIRONMENT]", shell_complete=slice_names)
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="How many, newest first.",
-)
+@newest(20)
 @click.option("--since", type=Duration(), metavar="DURATION", help="Not older than this, such as 2h.")
 @click.option("--last", is_flag=True, help="The newest run in full: assertions, phases, sandbox, origin.")
 @click.option("--hours", "span", flag_value="hour", help="A line for each hour of the last day, with percentiles.")
