@@ -10,11 +10,11 @@ needs the class, nor the libraries it imports.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import GitopsError
+from reconciler.base.points import by_name
 
 if TYPE_CHECKING:
     from reconciler.execute.port import Strategy
@@ -46,7 +46,7 @@ def factory(name: str) -> Callable[[], Strategy]:
         module, _, attribute = place.partition(":")
         made: Callable[[], Strategy] = getattr(import_module(module), attribute)
         return made
-    points = _others().get(name, ())
+    points = by_name(GROUP).get(name, ())
     if not points:
         raise GitopsError(
             f"nothing here runs the strategy {name}", hint="install the plugin that brings it where the worker runs"
@@ -63,13 +63,3 @@ def factory(name: str) -> Callable[[], Strategy]:
     if not callable(loaded):
         raise GitopsError(f"the plugin that runs the strategy {name} names no class ({points[0].value})")
     return loaded  # type: ignore[no-any-return]  # an entry point can be anything; calling it will tell
-
-
-@cache
-def _others() -> dict[str, tuple[Any, ...]]:
-    from importlib.metadata import entry_points
-
-    found: dict[str, tuple[Any, ...]] = {}
-    for point in entry_points(group=GROUP):
-        found[point.name] = (*found.get(point.name, ()), point)
-    return found

@@ -59,7 +59,7 @@ def brought(monkeypatch: pytest.MonkeyPatch, *loads: Any) -> None:
     """As if distributions brought an action called tea."""
     points = tuple(SimpleNamespace(value=f"tea{n}:Tea", load=each) for n, each in enumerate(loads))
     table.action.cache_clear()
-    monkeypatch.setattr(table, "_others", lambda: {"tea": points})
+    monkeypatch.setattr(table, "by_name", lambda _: {"tea": points})
 
 
 def test_another_distribution_brings_an_action(monkeypatch: pytest.MonkeyPatch) -> None:

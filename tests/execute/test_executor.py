@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.base.points import by_name
 from reconciler.execute import table
 from reconciler.execute.caps import Outgoing
 from reconciler.execute.egress import Guard
@@ -544,11 +545,11 @@ class TestPreparing:
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pigeon\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text("[gitops_execute.strategies]\npigeon = pigeon:Pigeon\n")
         monkeypatch.syspath_prepend(tmp_path)
-        table._others.cache_clear()
+        by_name.cache_clear()
         try:
             assert table.factory("pigeon").__name__ == "Pigeon"
         finally:
-            table._others.cache_clear()
+            by_name.cache_clear()
 
 
 def test_hundreds_at_once_over_http() -> None:

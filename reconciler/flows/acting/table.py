@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import GitopsError
+from reconciler.base.points import by_name
 
 if TYPE_CHECKING:
     from reconciler.flows.acting.port import Action
@@ -50,7 +51,7 @@ def action(name: str) -> Action:
         module, _, attribute = place.partition(":")
         made: Callable[[], Action] = getattr(import_module(module), attribute)
         return made()
-    points = _others().get(name, ())
+    points = by_name(GROUP).get(name, ())
     if not points:
         raise GitopsError(f"nothing here does {name}", hint="install the plugin that brings it where the worker runs")
     if len(points) > 1:
@@ -61,13 +62,3 @@ def action(name: str) -> Action:
     except Exception as error:
         raise GitopsError(f"the plugin that does {name} can't be loaded: {error}") from error
     return loaded
-
-
-@cache
-def _others() -> dict[str, tuple[Any, ...]]:
-    from importlib.metadata import entry_points
-
-    found: dict[str, tuple[Any, ...]] = {}
-    for point in entry_points(group=GROUP):
-        found[point.name] = (*found.get(point.name, ()), point)
-    return found
